@@ -1,0 +1,43 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test lint perf report clean
+
+help:  ## say what each target does
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@for f in scenarios/*.yaml; do printf '  make bench-%-12s %s\n' "$$(basename $$f .yaml)" "$$(sed -n 's/^question: //p' $$f)"; done
+
+setup: $(READY)  ## make .venv with the pinned dependencies
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "celery-bench needs Python 3.11 or newer; this is $$($(PYTHON) -V). Try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+bench: bench-quickstart  ## run the quickstart scenario and write its report
+
+bench-%: scenarios/%.yaml $(READY)
+	$(BIN)/celery-bench run $<
+
+test: $(READY)  ## run every test
+	$(BIN)/pytest
+
+lint: $(READY)  ## format, lint, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+perf: $(READY)  ## measure the harness itself
+	$(BIN)/pytest tests/perf --benchmark-only
+
+report: $(READY)  ## write the report of the latest run again
+	$(BIN)/celery-bench report latest
+
+clean:  ## remove the environment, caches and rendered reports; results stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find reports -mindepth 1 -maxdepth 1 ! -name gallery -exec rm -rf {} +
