@@ -1,0 +1,107 @@
+"""Lives inside the worker: notes when each task was received, started and ended, and says what really runs.
+
+Loaded by its path, before Celery's command line runs; standard library and celery only. Warm-up tasks carry
+negative numbers; tasks that are not ours carry none and are ignored.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import __version__ as celery_version
+from celery import platforms, signals
+
+GONE = ("WorkerLostError", "TimeLimitExceeded", "Terminated")
+"""Exceptions that the parent reports for a child that could not report itself."""
+
+
+def install(log: Any, codes: Any, folder: str, node: int, tag: str) -> None:
+    """Connect the signals. ``log`` is an EventLog, ``codes`` its module, ``tag`` the start of our task ids."""
+    write = log.write
+    states = {name: getattr(codes, name) for name in _STATE_NAMES}
+    received, started, ended = codes.RECEIVED, codes.STARTED, codes.ENDED
+
+    def on_received(request: Any, **_: Any) -> None:
+        fields = request.request_dict
+        seq = fields.get("bench_seq")
+        if seq is not None:
+            write(received, seq, 0, fields.get("retries") or 0)
+
+    def on_prerun(task: Any, **_: Any) -> None:
+        fields = task.request.__dict__
+        seq = fields.get("bench_seq")
+        if seq is not None:
+            write(started, seq, 0, fields.get("retries") or 0)
+
+    def on_postrun(task: Any, state: str | None = None, **_: Any) -> None:
+        fields = task.request.__dict__
+        seq = fields.get("bench_seq")
+        if seq is not None:
+            write(ended, seq, states.get(state or "", codes.FAILURE), fields.get("retries") or 0)
+
+    def on_revoked(request: Any, **_: Any) -> None:
+        seq = getattr(request, "bench_seq", None)
+        if seq is not None:
+            write(ended, seq, codes.REVOKED)
+
+    def on_unknown(message: Any, **_: Any) -> None:
+        seq = (message.headers or {}).get("bench_seq")
+        if seq is not None:
+            write(ended, seq, codes.REJECTED)
+
+    def on_failure(task_id: str, exception: BaseException, **_: Any) -> None:
+        if type(exception).__name__ in GONE and task_id.startswith(tag):
+            write(ended, sequence_number(task_id), codes.WORKER_LOST)
+
+    def on_child(**_: Any) -> None:
+        platforms.set_pdeathsig("SIGKILL")  # not inherited over fork; Celery before 5.6 left it out
+
+    def on_ready(sender: Any, **_: Any) -> None:
+        path = Path(folder) / f"ready-{node}.json"
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps({"node": node, **effective(sender)}))
+        draft.rename(path)
+
+    for signal, receiver in (
+        (signals.task_received, on_received),
+        (signals.task_prerun, on_prerun),
+        (signals.task_postrun, on_postrun),
+        (signals.task_revoked, on_revoked),
+        (signals.task_unknown, on_unknown),
+        (signals.task_rejected, on_unknown),
+        (signals.task_failure, on_failure),
+        (signals.worker_process_init, on_child),
+        (signals.worker_ready, on_ready),
+    ):
+        signal.connect(receiver, weak=False)
+
+
+_STATE_NAMES = ("SUCCESS", "FAILURE", "RETRY", "REVOKED", "REJECTED", "IGNORED")
+
+
+def sequence_number(task_id: str) -> int:
+    """The number in the last twelve hexadecimal digits of one of our task ids (two's complement)."""
+    number = int(task_id[-12:], 16)
+    return number - (1 << 48) if number >> 47 else number
+
+
+def effective(consumer: Any) -> dict[str, Any]:
+    """What this worker really runs with, read back from the running consumer."""
+    import platform
+
+    import kombu
+
+    qos = consumer.qos
+    return {
+        "pid": os.getpid(),
+        "pool": type(consumer.pool).__module__.rpartition(".")[2],
+        "concurrency": consumer.pool.num_processes,
+        "prefetch_count": qos.value if qos is not None else None,
+        "prefetch_multiplier": consumer.app.conf.worker_prefetch_multiplier,
+        "transport": consumer.connection.transport.driver_type,
+        "queues": sorted(queue.name for queue in consumer.task_consumer.queues),
+        "celery": celery_version,
+        "kombu": kombu.__version__,
+        "python": platform.python_version(),
+    }

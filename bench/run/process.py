@@ -1,0 +1,71 @@
+"""One child process in a group of its own, logging to a file, known to the keeper."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.run.keeper import Keeper, kill_group
+
+TAIL_LINES = 30
+
+
+class Child:
+    """A started process group. ``stop`` kills the whole group and waits for its leader."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        keeper: Keeper,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        pipes: bool = False,
+    ) -> None:
+        self._keeper = keeper
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if pipes else output,
+                stderr=output,
+                env=None if env is None else dict(env),
+                start_new_session=True,
+            )
+        keeper.add(self.pid)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self.process.poll()
+
+    def stop(self) -> None:
+        """SIGKILL to everything in the group; what it measured is already in its files."""
+        kill_group(self.pid)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._keeper.drop(self.pid)
+
+    def tail(self) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
+
+
+def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Our environment without what would override a trial's settings behind its back, plus ``extra``."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CELERY_")}
+    return {**kept, **extra}
+
+
+def describe_end(status: int) -> str:
+    """ "was killed by SIGKILL" or "exited with status 1"."""
+    import signal
+
+    return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"

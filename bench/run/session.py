@@ -1,0 +1,155 @@
+"""For each trial of a plan: run it, store it, go on. Ctrl-C keeps what is finished."""
+
+import signal
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from bench import analyse
+from bench.errors import EnvironmentFault
+from bench.model import Scenario, Trial, TrialResult
+from bench.run import trial as trials
+from bench.run.broker import Brokers, server_binary
+from bench.run.keeper import Keeper
+from bench.run.process import Child
+from bench.store import Run
+
+SERVICES = Path(__file__).with_name("services.py")
+SERVED_TASKS = frozenset({"io.http"})
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Progress(Protocol):
+    """Who watches a session; see bench/report/terminal.py."""
+
+    def session_started(self, total: int, done: int, estimate_s: float) -> None: ...
+    def trial_started(self, trial: Trial, k: int) -> None: ...
+    def tick(
+        self, phase: str, completed: int, published: int, rate: float, backlog: int, cpu: float
+    ) -> None: ...
+    def trial_finished(self, trial: Trial, result: TrialResult) -> None: ...
+    def session_finished(self, interrupted: bool) -> None: ...
+
+
+def preflight(scenarios: Sequence[Scenario]) -> None:
+    """Everything that can be known to be missing before a trial starts. Raises EnvironmentFault."""
+    if sys.platform != "linux":
+        raise EnvironmentFault(
+            "celery-bench runs its trials on Linux only (parent-death signals, PSS).",
+            "Run it in a Linux container or virtual machine.",
+        )
+    for broker in dict.fromkeys(c.setup.broker for s in scenarios for c in s.cells):
+        if broker.url is None:
+            server_binary(broker.kind)
+
+
+def calibrate() -> float:
+    """Iterations of ``cpu.spin`` in one millisecond here, idle."""
+    from bench.workloads.cpu import calibrate as measure
+
+    return float(measure())
+
+
+def run(
+    store: Run, plan: Iterable[Trial], progress: Progress, *, total: int, done: int, estimate_s: float
+) -> bool:
+    """Run and store every trial of the plan; False when interrupted (what is finished is kept).
+
+    Raises EnvironmentFault when no trial can go on: no broker, disk full.
+    """
+    interrupted = True
+    progress.session_started(total, done, estimate_s)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(_stop_signals())
+            keeper = stack.enter_context(Keeper())
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="celery-bench-")))
+            keeper.add(folder)
+            brokers = Brokers(keeper, folder, store.name)
+            stack.callback(brokers.stop)
+            services = Services(keeper, folder)
+            stack.callback(services.stop)
+            env = {"CELERY_BENCH_SPINS_PER_MS": repr(store.meta["calibration"]["spins_per_ms"])}
+            for k, trial in enumerate(plan, start=done + 1):
+                progress.trial_started(trial, k)
+                around = trials.Surroundings(
+                    brokers=brokers,
+                    keeper=keeper,
+                    folder=folder,
+                    run=store.name,
+                    env=env | services.needed_by(trial),
+                    service_pids=services.pids(),
+                    tick=progress.tick,
+                )
+                recording = trials.execute(trial, around)
+                result = analyse.result(trial, recording)
+                with _undisturbed():
+                    store.append(result, recording)
+                progress.trial_finished(trial, result)
+        interrupted = False
+    except KeyboardInterrupt:
+        pass
+    finally:
+        progress.session_finished(interrupted)
+    return not interrupted
+
+
+class Services:
+    """Servers that tasks talk to, started when the first trial needs them."""
+
+    def __init__(self, keeper: Keeper, folder: Path) -> None:
+        self._keeper = keeper
+        self._folder = folder
+        self._http: Child | None = None
+        self._env: dict[str, str] = {}
+
+    def needed_by(self, trial: Trial) -> dict[str, str]:
+        """Environment that tells the trial's tasks where to connect."""
+        if not SERVED_TASKS & {call.task for call in trial.cell.setup.workload}:
+            return {}
+        if self._http is None or self._http.exit_status is not None:
+            log = self._folder / "services.log"
+            self._http = Child([sys.executable, "-I", str(SERVICES)], keeper=self._keeper, log=log, pipes=True)
+            assert self._http.process.stdout is not None
+            port = self._http.process.stdout.readline().strip()
+            if not port:
+                raise EnvironmentFault("The loopback HTTP server did not start.", self._http.tail() or "No output.")
+            self._env = {"CELERY_BENCH_HTTP_URL": f"http://127.0.0.1:{port.decode()}"}
+        return self._env
+
+    def pids(self) -> tuple[int, ...]:
+        return (self._http.pid,) if self._http else ()
+
+    def stop(self) -> None:
+        if self._http:
+            self._http.stop()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a session like Ctrl-C does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A stop signal waits until a finished trial is stored."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+

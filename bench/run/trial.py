@@ -1,0 +1,224 @@
+"""One trial: broker → fleet → warm-up → load → drain → collect."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from bench.analyse import Recording
+from bench.model import Trial
+from bench.run import fleet as fleets
+from bench.run import publisher as publishers
+from bench.run.broker import Brokers, RunningBroker
+from bench.run.follow import Follower, collect
+from bench.run.keeper import Keeper
+from bench.run.probe import Probe
+from bench.run.samples import frame
+
+APP = "bench.workloads.app:app"
+POLL_S = 0.05
+SAMPLE_S = 0.2
+
+Tick = Callable[[str, int, int, float, int, float], None]
+"""phase (boot, warm-up, load), completed, published, rate (1/s), backlog, CPU (cores)."""
+
+
+class TrialFailed(Exception):
+    """This trial is over, the session is not. The text is the reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a session lends to each of its trials."""
+
+    brokers: Brokers
+    keeper: Keeper
+    folder: Path
+    run: str
+    env: Mapping[str, str]
+    service_pids: tuple[int, ...]
+    tick: Tick
+
+
+def execute(trial: Trial, around: Surroundings) -> Recording:
+    """Run one trial from nothing to nothing. A trial that goes wrong is a Recording that says why."""
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    begin = time.monotonic()
+    folder = around.folder / trial.id
+    folder.mkdir()
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            course = Course(trial, around, folder, stack)
+        except OSError as error:
+            return Recording(started_at=started_at, outcome="failed", reason=f"could not start: {error}")
+        outcome, reason = "ok", ""
+        try:
+            course.boot()
+            course.warm_up()
+            course.load()
+        except TrialFailed as failure:
+            outcome, reason = "failed", str(failure)
+        course.probe_once_more()
+        course.stop()
+        logs = {**course.fleet.tails(), "loader": course.publisher.child.tail()} if reason else {}
+        events = collect(folder, course.publisher.choice)
+        timings = dict(course.timings)
+        timings["overhead"] = time.monotonic() - begin - sum(timings.values())
+        return Recording(
+            events=events,
+            samples=frame(course.probe.rows if course.probe else []),
+            started_at=started_at,
+            outcome=outcome,
+            reason=reason,
+            log_tail="\n".join(f"[{name}] {text}" for name, text in logs.items() if text),
+            effective=course.fleet.effective(),
+            mismatches=course.fleet.mismatches(),
+            timings=timings,
+            logs=logs,
+        )
+
+
+class Course:
+    """The stages of one trial, in order; everything it starts is stopped by ``stop`` or by the stack."""
+
+    def __init__(self, trial: Trial, around: Surroundings, folder: Path, stack: ExitStack) -> None:
+        self.setup = trial.cell.setup
+        self.around = around
+        self.timings: dict[str, float] = {}
+        self.probe: Probe | None = None
+        self.broker = around.brokers.get(self.setup.broker)
+        tag = str(uuid4())[:24]
+        queue = f"bench.{tag.rstrip('-')}"
+        queues = [f"{queue}.warm{n}" for n in range(self.setup.workers.nodes)]
+        stack.callback(self._forget, [queue, *queues])
+        settings = trial_settings(self.broker, tag)
+        shared: dict[str, Any] = {
+            "app": APP, "settings": settings, "tag": tag, "warm_queues": queues,
+            "folder": folder, "keeper": around.keeper, "env": around.env,
+        }  # fmt: skip
+        self._mark = time.monotonic()
+        self.fleet = fleets.start(self.setup.workers, **shared)
+        stack.callback(self.fleet.stop)
+        self.publisher = publishers.start(self.setup, queue=queue, seed=trial.seed, **shared)
+        stack.callback(self.publisher.stop)
+        self.follower = Follower(folder, len(self.publisher.choice))
+        stack.callback(self.follower.close)
+
+    def boot(self) -> None:
+        """Until every worker is ready and the loader has loaded the app."""
+        limit = self.setup.limits.boot
+        answered = False
+        while not (self.fleet.ready() and answered):
+            answered = answered or self.publisher.answer() is not None
+            self._check()
+            if time.monotonic() - self._mark > limit:
+                late = [str(n.index) for n in self.fleet.nodes if not n.ready()]
+                who = f"worker {', '.join(late)}" if late else "the loader"
+                raise TrialFailed(f"{who} not ready after {limit:g} s")
+            self.around.tick("boot", 0, 0, 0.0, 0, 0.0)
+            time.sleep(0.02)
+        self._stage("boot")
+
+    def warm_up(self) -> None:
+        """Until every node has executed its warm-up tasks: none is ready before it has executed something."""
+        self.publisher.tell("warm")
+        wanted, seen, seen_at = None, 0, time.monotonic()
+        while wanted is None or self.follower.warmed < wanted:
+            answer = self.publisher.answer()
+            wanted = answer["warmed"] if answer else wanted
+            self._check()
+            self.follower.poll()
+            if self.follower.warmed > seen:
+                seen, seen_at = self.follower.warmed, time.monotonic()
+            self._check_stall(seen_at, "warm-up", seen, wanted or 0)
+            self.around.tick("warm-up", seen, wanted or 0, 0.0, 0, 0.0)
+            time.sleep(0.02)
+        self._stage("warmup")
+
+    def load(self) -> None:
+        """Publish and follow until every published task has ended."""
+        self.probe = Probe(
+            {
+                "workers": self.fleet.pids(),
+                "broker": self.broker.pids(),
+                "loader": [self.publisher.child.pid],
+                "services": list(self.around.service_pids),
+                "harness": [os.getpid()],
+            }
+        )
+        self.probe.sample(memory=True)
+        total = len(self.publisher.choice)
+        self.publisher.tell("load")
+        start = sampled_at = progress_at = time.monotonic()
+        loaded, ended = False, 0
+        while not (loaded and ended == total):
+            time.sleep(POLL_S)
+            loaded = loaded or self.publisher.answer() is not None
+            self._check()
+            self.follower.poll()
+            now = time.monotonic()
+            backlog = self.follower.sent - self.follower.ended
+            if self.follower.ended > ended or backlog == 0 or not loaded and ended == 0:
+                ended, progress_at = self.follower.ended, now
+            self._check_stall(progress_at, "load", ended, total)
+            if now - sampled_at >= SAMPLE_S:
+                self.probe.sample(ended, backlog)
+                sampled_at = now
+                rate = ended / (now - start)
+                self.around.tick("load", ended, total, rate, backlog, self.probe.cores_in_use())
+        self._stage("load")
+
+    def probe_once_more(self) -> None:
+        """The last sample, while everything is still alive."""
+        if self.probe:
+            self.follower.poll()
+            ended = self.follower.ended
+            self.probe.sample(ended, self.follower.sent - ended, memory=True)
+
+    def stop(self) -> None:
+        """Everything has been written down: no reason to wait for a slow farewell."""
+        self.fleet.stop()
+        self.publisher.stop()
+
+    def _check(self) -> None:
+        trouble = self.fleet.trouble() or self.publisher.trouble()
+        if not self.broker.alive():
+            trouble = "the broker died"
+        if trouble:
+            raise TrialFailed(trouble)
+
+    def _check_stall(self, since: float, phase: str, done: int, total: int) -> None:
+        limit = self.setup.limits.stall
+        if time.monotonic() - since > limit:
+            raise TrialFailed(f"stalled: no completion for {limit:g} s of the {phase}, {done} of {total} had ended")
+
+    def _stage(self, name: str) -> None:
+        now = time.monotonic()
+        self.timings[name] = now - self._mark
+        self._mark = now
+
+    def _forget(self, queues: list[str]) -> None:
+        if not self.broker.child:
+            self.broker.forget(queues)
+
+
+def trial_settings(broker: RunningBroker, tag: str) -> dict[str, Any]:
+    """What the harness sets on the app's configuration, besides what the scenario asks for."""
+    return {
+        "broker_url": broker.url,
+        "broker_transport_options": broker.transport_options,
+        "broker_connection_retry_on_startup": True,
+        "result_backend": None,
+        "task_ignore_result": True,
+        "task_create_missing_queues": True,
+        "worker_enable_remote_control": True,
+        "control_exchange": f"bench.{tag.rstrip('-')}",
+        "worker_send_task_events": False,
+    }

@@ -1,0 +1,56 @@
+"""The door into ``celery worker``: runs in a process of its own, then hands over to Celery's command line.
+
+Started by path (``python -P worker.py SPEC.json``): neither this folder nor the name ``bench`` comes between
+the user's app and its own modules. The order matters: green pools patch first, settings are on ``app.conf``
+before the command line reads them (later would be too late for the prefetch count), the agent goes last.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def _sibling(name: str) -> Any:
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"celery_bench_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> None:
+    """Read the spec (written by ``fleet``), become the worker."""
+    spec = json.loads(Path(sys.argv[1]).read_text())
+    sys.argv = ["celery", "-A", spec["app"], *spec["argv"]]
+    sys.path[:0] = spec["path"]
+
+    import celery
+
+    celery.maybe_patch_concurrency()
+
+    from celery import platforms
+    from celery.app.utils import find_app
+
+    platforms.set_pdeathsig("SIGKILL")
+    if os.getppid() != spec["parent"]:
+        sys.exit("the harness is gone")
+
+    app = find_app(spec["app"])
+    app.conf.update(spec["settings"])
+
+    eventlog = _sibling("eventlog")
+    log = eventlog.EventLog(spec["folder"], spec["node"])
+    _sibling("agent").install(log, eventlog, spec["folder"], spec["node"], spec["tag"])
+
+    from celery.bin.celery import main as celery_main
+
+    celery_main()
+
+
+if __name__ == "__main__":
+    main()
