@@ -1,0 +1,349 @@
+"""The folder ``results/``: runs are made, appended to trial by trial, and read back. docs/results.md is the
+contract.
+
+A trial is listed once its line stands in ``trials.jsonl``, and the line is written after the trial's other
+files have reached the disk: whatever is listed is whole. pandas is imported only where a frame is read or
+written, ``list`` does without.
+"""
+
+import difflib
+import errno
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from datetime import datetime
+from functools import cached_property
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bench.errors import EnvironmentFault, UsageError
+from bench.model import FORMAT, Scenario, TrialResult, from_plain
+from bench.units import hide_password
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LATEST = "latest"
+_META, _LINES, _TRIALS = "run.json", "trials.jsonl", "trials"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Recorded(Protocol):
+    """What ``Run.append`` keeps of a trial beside its line (``analyse.Recording`` is one)."""
+
+    @property
+    def events(self) -> "pd.DataFrame": ...
+    @property
+    def samples(self) -> "pd.DataFrame": ...
+    @property
+    def logs(self) -> Mapping[str, str]: ...
+
+
+class Run:
+    """One run's folder. Reading looks at the disk each time, so a run that is still growing can be
+    followed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises UsageError where ``path`` holds no run, or one of another format."""
+        self.path = path
+        self.meta: Mapping[str, Any] = _read_meta(path)
+
+    @property
+    def name(self) -> str:
+        """The folder's name: a run that was moved or renamed answers to its new one."""
+        return self.path.resolve().name
+
+    @property
+    def quick(self) -> bool:
+        return bool(self.meta.get("quick", False))
+
+    @cached_property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        return tuple(from_plain(data) for data in self.meta["scenarios"])
+
+    def results(self) -> list[TrialResult]:
+        """Every finished trial in the order they ran; of a trial that was run again, the later one.
+
+        A torn last line is left out. Raises UsageError for another format or a line that cannot be read.
+        """
+        path = self.path / _LINES
+        with _disk(path):
+            raw = path.read_bytes() if path.exists() else b""
+        whole = raw[: _whole(raw)].split(b"\n")[:-1]
+        found = (_read_line(line, f"{path}:{number}") for number, line in enumerate(whole, 1))
+        return list({r.trial: r for r in found}.values())
+
+    def append(self, result: TrialResult, recording: Recorded) -> None:
+        """Keep a finished trial: its files first, then its line, each fsynced.
+
+        Raises EnvironmentFault where the folder cannot be written or the disk is full; what was
+        stored before stays readable and the half-written trial is not listed.
+        """
+        final = self.path / _TRIALS / result.trial
+        part = final.with_name(final.name + ".part")
+        with _disk(self.path):
+            try:
+                _write_trial(part, recording, keep_logs=not result.ok)
+                shutil.rmtree(final, ignore_errors=True)
+                part.rename(final)
+                _fsync_folder(final.parent)
+                self._append_line(_line(result))
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+
+    def _append_line(self, line: bytes) -> None:
+        with (self.path / _LINES).open("a+b", buffering=0) as file:
+            file.seek(0)
+            end = _whole(file.read())
+            file.truncate(end)
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+
+    def events(self, trial: str) -> "pd.DataFrame":
+        """The events of the trial with this id, sorted by time; columns as in docs/results.md."""
+        return self._frame(trial, "events")
+
+    def samples(self, trial: str) -> "pd.DataFrame":
+        """The samples of the trial with this id; columns as in docs/results.md."""
+        return self._frame(trial, "samples")
+
+    def _frame(self, trial: str, what: str) -> "pd.DataFrame":
+        import pandas as pd  # noqa: PLC0415  0.4 s that `list` need not pay
+
+        path = self.path / _TRIALS / trial / f"{what}.parquet"
+        if not path.is_file():
+            raise UsageError(f"{path} is missing", "The trial was never finished, or its folder was removed.")
+        with _disk(path):
+            return pd.read_parquet(path)
+
+
+def create(root: Path, name: str | None, meta: Mapping[str, Any]) -> Run:
+    """A new run folder under ``root`` with its run.json; ``format`` and ``run`` are added to ``meta``.
+
+    Without a name it is called after its time and scenarios, ``2026-11-20-2115-quickstart``, with ``-2``
+    and so on where that is taken. Raises UsageError for a name that is taken or is no folder name,
+    EnvironmentFault for a folder that cannot be written.
+    """
+    if name is not None and (name in ("", ".", "..", LATEST) or name.startswith(".") or "/" in name):
+        raise UsageError(f"{name!r} cannot be the name of a run", "Use a plain folder name.")
+    with _disk(root):
+        root.mkdir(parents=True, exist_ok=True)
+        path = _claim(root, name) if name is not None else _claim_free(root, _default_name(meta))
+        try:
+            (path / _TRIALS).mkdir()
+            _write_meta(path, {"format": FORMAT, "run": path.name, **meta})
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        _fsync_folder(root)
+    return Run(path)
+
+
+def open_run(root: Path, ref: str) -> Run:
+    """The run called ``ref`` under ``root``, at the path ``ref``, or the newest for "latest".
+
+    Raises UsageError where there is none (with the nearest names), or where its format is not ours.
+    """
+    if ref == LATEST and not (root / LATEST / _META).exists():
+        runs = list_runs(root)
+        if not runs:
+            raise UsageError(f"there are no runs in {root}", "Start one with: celery-bench run quickstart")
+        return runs[-1]
+    for path in (root / ref, Path(ref)):
+        if (path / _META).is_file():
+            return Run(path)
+    names = [run.name for run in list_runs(root)]
+    near = difflib.get_close_matches(ref, names, n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "celery-bench list shows the runs there are."
+    raise UsageError(f"there is no run {ref!r} in {root}", hint)
+
+
+def list_runs(root: Path) -> list[Run]:
+    """Every readable run under ``root``, oldest first. Folders that hold none (foreign, half-made, another
+    format) are passed over.
+    """
+    runs = []
+    for meta in root.glob(f"*/{_META}"):
+        try:
+            runs.append(Run(meta.parent))
+        except (UsageError, EnvironmentFault):
+            continue
+    return sorted(runs, key=lambda run: (_created(run.meta), run.name))
+
+
+def _created(meta: Mapping[str, Any]) -> datetime:
+    try:
+        return datetime.fromisoformat(meta["created"]).astimezone()
+    except (KeyError, TypeError, ValueError):
+        return datetime.fromtimestamp(0).astimezone()
+
+
+def _default_name(meta: Mapping[str, Any]) -> str:
+    created = _created(meta) if "created" in meta else datetime.now()
+    names = [str(scenario["name"]) for scenario in meta.get("scenarios", ())] or ["run"]
+    more = [f"{len(names) - 2}-more"] if len(names) > 2 else []
+    return "-".join([f"{created:%Y-%m-%d-%H%M}", *names[:2], *more]).replace("/", "-")
+
+
+def _claim(root: Path, name: str) -> Path:
+    try:
+        (root / name).mkdir()
+    except FileExistsError:
+        hint = f"Choose another name, or go on with it: --resume {name}"
+        raise UsageError(f"a run called {name!r} exists already in {root}", hint) from None
+    return root / name
+
+
+def _claim_free(root: Path, name: str) -> Path:
+    number = 1
+    while True:
+        path = root / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _read_meta(path: Path) -> Mapping[str, Any]:
+    file = path / _META
+    if not file.is_file():
+        raise UsageError(f"{path} holds no run", "A run's folder has a run.json.")
+    with _disk(file):
+        raw = file.read_bytes()
+    try:
+        meta = json.loads(raw)
+        version = meta["format"]
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"{file} cannot be read", "It is damaged, or was not written by celery-bench."
+        ) from None
+    _check_format(version, file)
+    return dict(meta)
+
+
+def _check_format(version: object, where: object) -> None:
+    if version != FORMAT:
+        raise UsageError(
+            f"{where} has format {version}, this celery-bench reads format {FORMAT}",
+            "Use the version of celery-bench that wrote it, or run the scenario again.",
+        )
+
+
+def _write_meta(path: Path, meta: Mapping[str, Any]) -> None:
+    part = path / f".{_META}.part"
+    _write(part, json.dumps(_clean(meta), indent=1, allow_nan=False, ensure_ascii=False).encode())
+    part.rename(path / _META)
+    _fsync_folder(path)
+
+
+def _read_line(line: bytes, where: str) -> TrialResult:
+    try:
+        data = json.loads(line)
+        version = data.pop("format")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise UsageError(
+            f"{where} cannot be read: it is not a finished trial's line",
+            "Delete this line; every other line stands for itself.",
+        ) from None
+    _check_format(version, where)
+    known = {f.name for f in fields(TrialResult)}
+    data = {
+        key: tuple(v) if key in ("effective", "mismatches") else v for key, v in data.items() if key in known
+    }
+    try:
+        return TrialResult(**data)
+    except TypeError as error:
+        raise UsageError(f"{where} cannot be read: {error}", "Delete this line.") from None
+
+
+def _line(result: TrialResult) -> bytes:
+    data = _clean({"format": FORMAT, **asdict(result)})
+    return json.dumps(data, allow_nan=False, ensure_ascii=False).encode() + b"\n"
+
+
+def _whole(raw: bytes) -> int:
+    """Length of the leading whole lines of ``raw``."""
+    return raw.rfind(b"\n") + 1
+
+
+def _clean(value: Any) -> Any:
+    """``value`` as JSON can hold it: no NaN or infinity (left out of mappings, null in lists), no numpy
+    scalars, no passwords.
+    """
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, Mapping):
+        return {str(k): _clean(v) for k, v in value.items() if not _is_nan(v)}
+    if isinstance(value, (list, tuple)):
+        return [_clean(v) for v in value]
+    if isinstance(value, str):
+        return hide_password(value)
+    return None if _is_nan(value) else value
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, Real) and not math.isfinite(value)
+
+
+def _write_trial(folder: Path, recording: Recorded, *, keep_logs: bool) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("events", "samples"):
+        frame: pd.DataFrame = getattr(recording, name)
+        path = folder / f"{name}.parquet"
+        frame.sort_values("t_ns", kind="stable").to_parquet(path, compression="zstd", index=False)
+        _fsync(path)
+    for name, text in recording.logs.items() if keep_logs else ():
+        file = Path(name).name
+        _write(folder / (file if file.endswith(".log") else f"{file}.log"), hide_password(text).encode())
+    _fsync_folder(folder)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _fsync_folder(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """What the disk refuses becomes an EnvironmentFault that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise EnvironmentFault(
+                f"the disk under {path} is full",
+                "Finished trials are safe. Free some room, then go on with: celery-bench run … --resume RUN",
+            ) from error
+        reason = error.strerror or str(error)
+        raise EnvironmentFault(
+            f"{path} cannot be used: {reason}", "Choose a folder you may write to, or mend its permissions."
+        ) from error
