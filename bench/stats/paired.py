@@ -1,6 +1,4 @@
-"""Two settings compared pair by pair: ratio, interval, p-value; Holm's correction for many comparisons."""
-comparisons.
-"""
+"""Two settings compared pair by pair: ratio, interval, p-value; Holm's correction for many."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -57,7 +57,8 @@ class Steady:
 
 def mser(values: NDArray[np.float64]) -> int:
     """How many leading values to cut: the d that minimises Σ_{i≥d} (yᵢ − ȳ_d)² / (n − d)², the squared
-    standard error of the mean of what is left. ``LEFT`` values always stay; 0 for a shorter or constant series.
+    standard error of the mean of what is left. ``LEFT`` values always stay; 0 for a shorter or constant
+    series.
     """
     if values.size <= LEFT or np.ptp(values) <= EQUAL * abs(values.mean()):
         return 0
