@@ -5,187 +5,36 @@ writes anything.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from bench.events import COMPLETED, INTENDED, NS, Floats, Recording, lanes, tasks
 from bench.model import COUNTS, METRICS, CellSummary, Estimate, Scenario, Trial, TrialResult
 from bench.stats.intervals import arithmetic, geometric
 from bench.stats.quantiles import LEVELS, quantiles
 from bench.stats.steady import Steady, steady
 
-INTENDED, SENT, RECEIVED, STARTED, ENDED = range(1, 6)
-"""Kinds of event, as written by ``bench.run.eventlog``."""
+__all__ = (
+    "Recording",
+    "counts",
+    "durations",
+    "estimate",
+    "lanes",
+    "resources",
+    "result",
+    "steady_window",
+    "summarise",
+    "tasks",
+)
 
-SUCCESS, FAILURE, RETRY, REVOKED, REJECTED, IGNORED, WORKER_LOST = range(1, 8)
-"""States of an end. Every state but RETRY is final."""
-
-COMPLETED = (SUCCESS, IGNORED)
-"""Final states of a task that did what it should; the other final states count as failed."""
-
-NS = 1e-9
 WORKER_GROUPS = ("workers", "pool")
 """Process groups whose CPU and memory are the price of a setting."""
-
-EVENT_COLUMNS: Mapping[str, str] = {
-    "seq": "int64",
-    "t_ns": "int64",
-    "kind": "uint8",
-    "state": "uint8",
-    "attempt": "uint16",
-    "node": "int16",
-    "pid": "int32",
-    "task": "int16",
-}
-SAMPLE_COLUMNS: Mapping[str, str] = {
-    "t_ns": "int64",
-    "group": "str",
-    "cpu": "float64",
-    "memory": "float64",
-    "processes": "float64",
-    "steal": "float64",
-    "completed": "float64",
-    "backlog": "float64",
-}
 
 _ZERO_ABLE = (*COUNTS, "(lateness)", "(broker_wait)")
 """Metrics that are zero in a healthy trial: their trials are averaged arithmetically, the others
 geometrically."""
-
-Floats = NDArray[np.float64]
-
-
-def no_events() -> pd.DataFrame:
-    """An empty frame with the columns of events.parquet."""
-    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in EVENT_COLUMNS.items()})
-
-
-def no_samples() -> pd.DataFrame:
-    """An empty frame with the columns of samples.parquet."""
-    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SAMPLE_COLUMNS.items()})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Recording:
-    """What an executor brings back from one trial: raw, nothing computed. Columns are those of
-    docs/results.md.
-
-    ``timings`` in seconds; ``logs`` maps a file name (``node-0.log``) to its text.
-    """
-
-    started_at: str
-    outcome: str
-    events: pd.DataFrame = field(default_factory=no_events)
-    samples: pd.DataFrame = field(default_factory=no_samples)
-    reason: str = ""
-    log_tail: str = ""
-    effective: tuple[dict[str, Any], ...] = ()
-    mismatches: tuple[str, ...] = ()
-    timings: Mapping[str, float] = field(default_factory=dict)
-    logs: Mapping[str, str] = field(default_factory=dict)
-
-
-def tasks(events: pd.DataFrame) -> pd.DataFrame:
-    """One row for each task that has an intended event, indexed by ``seq``.
-
-    Columns in seconds after the first intended time, NaN where there is no such event: ``intended``,
-    ``sent`` (never after received: the loader notes a sending when the call returns, a fast worker has the
-    task by then), ``received`` and ``started`` of the first attempt, ``last_started`` of the last one,
-    ``ended`` (the first final end; a completing one goes before a failing one). ``task``; ``state`` of
-    that end (0: none); ``attempts`` (starts), ``retries`` (retry ends), ``finals`` (final ends: more than
-    1 is a duplicate); ``node`` and ``pid`` that ran it last (−1: none).
-    """
-    if not events["t_ns"].is_monotonic_increasing:
-        events = events.sort_values("t_ns", kind="stable")
-    log = _Scatter(events)
-    ends = log.kind == ENDED
-    final = ends & (log.state != RETRY)
-    completing = final & np.isin(log.state, COMPLETED)
-    ended_at = log.first(completing)
-    ended_at = np.where(ended_at < 0, log.first(final & ~completing), ended_at)
-    received, ended = log.seconds(log.first(log.kind == RECEIVED)), log.seconds(ended_at)
-    starts = log.kind == STARTED
-    last_start = log.last(starts, not_after=ended_at)
-    ran = np.where(last_start >= 0, last_start, ended_at)
-    return pd.DataFrame(
-        {
-            "task": log.pick("task", log.first(log.kind == INTENDED)),
-            "intended": log.seconds(log.first(log.kind == INTENDED)),
-            "sent": np.fmin(log.seconds(log.first(log.kind == SENT)), _or_inf(received)),
-            "received": received,
-            "started": log.seconds(log.first(starts)),
-            "last_started": log.seconds(last_start),
-            "ended": ended,
-            "state": log.pick("state", ended_at, missing=0),
-            "attempts": log.count(starts),
-            "retries": log.count(ends & (log.state == RETRY)),
-            "finals": log.count(final),
-            "node": log.pick("node", ran),
-            "pid": log.pick("pid", ran),
-        },
-        index=pd.Index(log.seq, name="seq"),
-    )
-
-
-class _Scatter:
-    """Events sorted by time, addressed by the row of their task: array writes instead of a group-by, which
-    is some fifty times slower for millions of tasks. Positions are −1 where a task has no such event."""
-
-    def __init__(self, events: pd.DataFrame) -> None:
-        self.events = events
-        self.t, seq = events["t_ns"].to_numpy(), events["seq"].to_numpy()
-        self.kind, self.state = events["kind"].to_numpy(), events["state"].to_numpy()
-        intended = np.flatnonzero(self.kind == INTENDED)
-        self.seq = np.unique(seq[intended])
-        self.start = int(self.t[intended].min()) if intended.size else 0
-        n = self.seq.size
-        if n and self.seq[-1] == n - 1 and self.seq[0] == 0:
-            row, known = seq, (seq >= 0) & (seq < n)
-        else:
-            row = np.searchsorted(self.seq, seq)
-            known = (row < n) & (self.seq[np.minimum(row, n - 1)] == seq) if n else np.zeros(seq.size, bool)
-        self.row, self.known, self.n = row, known, n
-
-    def first(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Position of each task's first event under ``mask``: written backwards, so that the first stays."""
-        return self._write(np.flatnonzero(mask & self.known)[::-1])
-
-    def last(self, mask: NDArray[np.bool_], *, not_after: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Position of each task's last event under ``mask``, not after its event at ``not_after`` if it has
-        one.
-        """
-        at = np.flatnonzero(mask & self.known)
-        limit = not_after[self.row[at]]
-        return self._write(at[(limit < 0) | (at < limit)])
-
-    def _write(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
-        out = np.full(self.n, -1, dtype=np.int64)
-        out[self.row[at]] = at
-        return out
-
-    def count(self, mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-        rows = self.row[np.flatnonzero(mask & self.known)]
-        return np.bincount(rows, minlength=self.n).astype(np.int32)
-
-    def seconds(self, at: NDArray[np.int64]) -> Floats:
-        out = np.full(self.n, np.nan)
-        there = at >= 0
-        out[there] = (self.t[at[there]] - self.start) * NS
-        return out
-
-    def pick(self, column: str, at: NDArray[np.int64], missing: int = -1) -> NDArray[np.integer[Any]]:
-        values = self.events[column].to_numpy()
-        out = np.full(self.n, missing, dtype=values.dtype)
-        there = at >= 0
-        out[there] = values[at[there]]
-        return out
-
-
-def _or_inf(values: Floats) -> Floats:
-    return np.where(np.isnan(values), np.inf, values)
 
 
 def durations(tasks: pd.DataFrame) -> dict[str, Floats]:

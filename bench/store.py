@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import EnvironmentFault, UsageError
 from bench.model import FORMAT, Scenario, TrialResult, from_plain
@@ -28,20 +28,11 @@ from bench.units import hide_password
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.events import Recording
+
 LATEST = "latest"
 _META, _LINES, _TRIALS = "run.json", "trials.jsonl", "trials"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class Recorded(Protocol):
-    """What ``Run.append`` keeps of a trial beside its line (``analyse.Recording`` is one)."""
-
-    @property
-    def events(self) -> "pd.DataFrame": ...
-    @property
-    def samples(self) -> "pd.DataFrame": ...
-    @property
-    def logs(self) -> Mapping[str, str]: ...
 
 
 class Run:
@@ -79,7 +70,7 @@ class Run:
         found = (_read_line(line, f"{path}:{number}") for number, line in enumerate(whole, 1))
         return list({r.trial: r for r in found}.values())
 
-    def append(self, result: TrialResult, recording: Recorded) -> None:
+    def append(self, result: TrialResult, recording: "Recording") -> None:
         """Keep a finished trial: its files first, then its line, each fsynced.
 
         Raises EnvironmentFault where the folder cannot be written or the disk is full; what was
@@ -298,7 +289,7 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, Real) and not math.isfinite(value)
 
 
-def _write_trial(folder: Path, recording: Recorded, *, keep_logs: bool) -> None:
+def _write_trial(folder: Path, recording: "Recording", *, keep_logs: bool) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in ("events", "samples"):
