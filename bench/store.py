@@ -110,7 +110,7 @@ class Run:
         return self._frame(trial, "samples")
 
     def _frame(self, trial: str, what: str) -> "pd.DataFrame":
-        import pandas as pd  # noqa: PLC0415  0.4 s that `list` need not pay
+        import pandas as pd  # late: 0.4 s that `list` need not pay
 
         path = self.path / _TRIALS / trial / f"{what}.parquet"
         if not path.is_file():
