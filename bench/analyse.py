@@ -50,7 +50,7 @@ def durations(tasks: pd.DataFrame) -> dict[str, Floats]:
         "lateness": published - at["intended"],
         "broker_wait": np.maximum(at["received"] - published, 0.0),
         "prefetch_wait": at["started"] - at["received"],
-        "wait": at["started"] - at["intended"],
+        "wait": np.maximum(at["started"] - at["intended"], 0.0),
         "service": at["ended"] - at["last_started"],
         "response": at["ended"] - at["intended"],
     }

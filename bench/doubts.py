@@ -157,7 +157,7 @@ def late_load(e: Evidence) -> Doubt | None:
         return None
     return Doubt(
         kind="late-load",
-        text=f"The loader published late: {seen} is {format_duration(late)}, part of every wait and response.",
+        text=f"The loader was late: {seen} is {format_duration(late)}, part of every wait and response.",
         advice="Lower the rate, or leave the loader a core of its own.",
     )
 
@@ -221,7 +221,7 @@ def broker_busy(e: Evidence) -> Doubt | None:
         return None
     return Doubt(
         kind="broker-busy",
-        text=f"The broker used {cores:.2f} of the one core it can use: it, not the workers, may be the limit.",
+        text=f"The broker used {cores:.2f} of the one core it can use: it may be the limit.",
         advice="Compare settings with longer tasks, or with fewer slots.",
     )
 

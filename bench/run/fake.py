@@ -1,0 +1,275 @@
+"""A trial without processes or clocks: a small discrete-event simulation of nodes, slots and prefetch.
+
+Good for testing everything above ``run/`` and for seeing what a deep prefetch does; its numbers are made
+up and never shown as measured. The same trial (its seed, its cell) always gives the same recording.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench import pacing
+from bench.events import (
+    ENDED,
+    EVENT_COLUMNS,
+    FAILURE,
+    INTENDED,
+    RECEIVED,
+    SAMPLE_COLUMNS,
+    SENT,
+    STARTED,
+    SUCCESS,
+    Floats,
+    Recording,
+)
+from bench.model import GREEN_POOLS, TaskCall, Trial, Workers
+
+PUBLISH_S = 0.0004
+"""One ``apply_async``: about 2 500/s from one Python process."""
+
+RECEIVE_S = 0.00065
+"""CPU that a node's consumer spends on a task; at prefork's 1 440 no-ops a second it is busy all the time."""
+
+BROKER_S = 0.00005
+"""CPU of the broker for a task."""
+
+DISPATCH_S = 0.0002
+"""From the consumer's hands to the task's first line."""
+
+HASH_S_PER_MIB = 0.0005
+CORES = 2
+START_NS = 1_000_000_000_000
+SAMPLE_S = 0.1
+MIB = 2**20
+PARENT_BYTES, CHILD_BYTES = 55 * MIB, 22 * MIB
+PARENT_PID, LOADER_PID = 1000, 900
+
+Work = Callable[[Mapping[str, Any]], tuple[float, float]]
+WORK: Mapping[str, Work] = {
+    "noop": lambda _: (0.0001, 0.0),
+    "fail": lambda _: (0.0002, 0.0),
+    "cpu.spin": lambda kw: (kw["ms"] / 1e3, 0.0),
+    "cpu.hash": lambda kw: (kw["mib"] * HASH_S_PER_MIB, 0.0),
+    "io.sleep": lambda kw: (0.0001, kw["seconds"]),
+    "io.http": lambda kw: (0.001, kw.get("seconds", 0.05)),
+    "mixed": lambda kw: (kw["cpu_ms"] / 1e3, kw["io_seconds"]),
+    "memory.hold": lambda kw: (0.001, kw.get("seconds", 0.0)),
+}
+"""CPU and waiting seconds of the shipped tasks, by their keyword arguments."""
+
+UNKNOWN_WORK = (0.002, 0.008)
+RELEASES_GIL = frozenset({"cpu.hash"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fake:
+    """Call it with a trial. ``noise``: standard deviation of a trial's speed (log). ``host``: how slow the
+    host is at that trial (1 = as ever). ``failing`` and ``losing``: shares of tasks that fail or never
+    end. ``broken``: trial or cell id → why it fails halfway.
+    """
+
+    noise: float = 0.03
+    host: Callable[[Trial], float] = lambda _: 1.0
+    failing: float = 0.0
+    losing: float = 0.0
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, trial: Trial) -> Recording:
+        setup = trial.cell.setup
+        n = setup.load.count
+        due = np.asarray(pacing.due_times(setup.load, trial.seed), dtype=float)[:n]
+        choice = np.asarray(pacing.choices([call.weight for call in setup.workload], n, trial.seed))
+        rng = np.random.default_rng([trial.seed, trial.position, *trial.cell.id.encode()])
+        speed = self.host(trial) * float(np.exp(rng.normal(0.0, self.noise)))
+        times = [_seconds(call, setup.workers) for call in setup.workload]
+        service = (
+            np.array([cpu + idle for cpu, idle in times])[choice] * speed * np.exp(rng.normal(0, 0.01, n))
+        )
+        chance = np.array([_failing(call, self.failing) for call in setup.workload])[choice]
+        states = np.where(rng.random(n) < chance, FAILURE, SUCCESS)
+        states[rng.random(n) < self.losing] = 0
+        course = _Course(setup.workers, due, service)
+        course.run()
+        events = _events(course, trial, choice, states)
+        reason = self.broken.get(trial.id) or self.broken.get(trial.cell.id) or ""
+        if reason:
+            events = events.iloc[: len(events) // 2]
+        cpu = np.array([cpu for cpu, _ in times])[choice]
+        return Recording(
+            started_at=f"2026-01-01T{trial.position // 60 % 24:02}:{trial.position % 60:02}:00.000+00:00",
+            outcome="failed" if reason else "ok",
+            reason=reason,
+            log_tail=f"[node-0] {reason}" if reason else "",
+            events=events,
+            samples=_samples(course, setup.workers, cpu),
+            effective=tuple(_effective(setup.workers, node) for node in range(setup.workers.nodes)),
+            timings={"boot": 0.5, "warmup": 0.1, "load": course.clock, "overhead": 0.2},
+            logs={"node-0": reason} if reason else {},
+        )
+
+
+execute = Fake()
+"""The plain one: every trial goes well."""
+
+
+def _seconds(call: TaskCall, workers: Workers) -> tuple[float, float]:
+    """CPU and waiting seconds of one task when all slots are busy: who shares a core or the GIL takes
+    longer.
+    """
+    try:
+        cpu, idle = WORK[call.task](call.kwargs)
+    except KeyError:
+        cpu, idle = UNKNOWN_WORK
+    frees = call.task in RELEASES_GIL and workers.pool not in GREEN_POOLS
+    parallel = workers.concurrency if workers.pool == "prefork" or frees else 1
+    busy = cpu / (cpu + idle) if cpu + idle else 0.0
+    on_core = max(1.0, workers.concurrency * busy / parallel, workers.slots * busy / CORES)
+    return cpu * on_core, idle
+
+
+def _failing(call: TaskCall, share: float) -> float:
+    return float(call.kwargs.get("chance", 1.0)) if call.task == "fail" else share
+
+
+class _Node:
+    def __init__(self, workers: Workers) -> None:
+        self.free = list(range(workers.concurrency))
+        self.reserved: deque[int] = deque()
+        self.fetching = False
+        self.limit = workers.concurrency * workers.prefetch or float("inf")
+
+
+class _Course:
+    """The simulation. Early ack: a node holds concurrency × multiplier tasks besides those that run, and
+    fetches the next while there is room; an idle node is offered new messages in turn."""
+
+    def __init__(self, workers: Workers, due: Floats, service: Floats) -> None:
+        n = due.size
+        self.nodes = [_Node(workers) for _ in range(workers.nodes)]
+        self.queue: deque[int] = deque()
+        self.clock = 0.0
+        self.due, self.service = due, service.tolist()
+        self.received, self.started, self.ended = np.full((3, n), np.nan)
+        self.node, self.slot = np.zeros((2, n), dtype=int)
+        self._agenda: list[tuple[float, int, Callable[[int, int], None], int, int]] = []
+        self._order = count()
+        for seq, at in enumerate(due.tolist()):
+            self._plan(at, self._publish, seq % workers.nodes, seq)
+
+    def run(self) -> None:
+        while self._agenda:
+            self.clock, _, happen, node, seq = heapq.heappop(self._agenda)
+            happen(node, seq)
+
+    def _publish(self, first: int, seq: int) -> None:
+        self.queue.append(seq)
+        for node in (*range(first, len(self.nodes)), *range(first)):
+            self._fetch(node)
+
+    def _receive(self, node: int, seq: int) -> None:
+        self.received[seq], self.node[seq] = self.clock, node
+        self.nodes[node].fetching = False
+        self.nodes[node].reserved.append(seq)
+        self._start(node)
+        self._fetch(node)
+
+    def _end(self, node: int, seq: int) -> None:
+        self.ended[seq] = self.clock
+        heapq.heappush(self.nodes[node].free, int(self.slot[seq]))
+        self._start(node)
+        self._fetch(node)
+
+    def _start(self, node: int) -> None:
+        at = self.nodes[node]
+        while at.free and at.reserved:
+            seq = at.reserved.popleft()
+            self.slot[seq], self.started[seq] = heapq.heappop(at.free), self.clock + DISPATCH_S
+            self._plan(self.clock + DISPATCH_S + self.service[seq], self._end, node, seq)
+
+    def _fetch(self, node: int) -> None:
+        at = self.nodes[node]
+        if self.queue and not at.fetching and len(at.reserved) < at.limit:
+            at.fetching = True
+            self._plan(self.clock + RECEIVE_S, self._receive, node, self.queue.popleft())
+
+    def _plan(self, at: float, happen: Callable[[int, int], None], node: int, seq: int) -> None:
+        heapq.heappush(self._agenda, (at, next(self._order), happen, node, seq))
+
+
+def _events(course: _Course, trial: Trial, choice: Any, states: Any) -> pd.DataFrame:
+    """The columns of events.parquet; a task with state 0 has no end."""
+    setup, n = trial.cell.setup, course.due.size
+    seq = np.arange(n)
+    sent = (seq - n) * PUBLISH_S if setup.load.shape == "flood" else course.due + PUBLISH_S
+    parent = PARENT_PID * (1 + course.node)
+    child = parent + (1 + course.slot if setup.workers.pool == "prefork" else 0)
+    rows = [
+        (INTENDED, course.due, -1, LOADER_PID, seq),
+        (SENT, sent, -1, LOADER_PID, seq),
+        (RECEIVED, course.received, course.node, parent, seq),
+        (STARTED, course.started, course.node, child, seq),
+        (ENDED, course.ended, course.node, child, np.flatnonzero(states)),
+    ]
+    frames = [
+        pd.DataFrame(
+            {
+                "seq": seq,
+                "t_ns": START_NS + np.round(at * 1e9).astype("int64"),
+                "kind": kind,
+                "state": states if kind == ENDED else 0,
+                "attempt": 0,
+                "node": node,
+                "pid": pid,
+                "task": choice,
+            }
+        ).iloc[kept]
+        for kind, at, node, pid, kept in rows
+    ]
+    events = pd.concat(frames, ignore_index=True).astype(dict(EVENT_COLUMNS))
+    return events.sort_values("t_ns", kind="stable", ignore_index=True)
+
+
+def _samples(course: _Course, workers: Workers, cpu: Floats) -> pd.DataFrame:
+    """The columns of samples.parquet, ten times a second from just before the load to just after."""
+    t = np.arange(-SAMPLE_S, course.clock + 2 * SAMPLE_S, SAMPLE_S)
+    received = np.searchsorted(np.sort(course.received), t)
+    ended = np.searchsorted(np.sort(course.ended), t)
+    spent = np.concatenate([[0.0], np.cumsum(cpu[np.argsort(course.ended, kind="stable")])])[ended]
+    children = workers.slots if workers.pool == "prefork" else 0
+    in_pool = spent if children else spent * 0
+    groups = {
+        "workers": (received * RECEIVE_S + spent - in_pool, workers.nodes * PARENT_BYTES, workers.nodes),
+        "pool": (in_pool, children * CHILD_BYTES, children),
+        "broker": (received * BROKER_S, 8 * MIB, 1),
+        "loader": (received * 0.0, 45 * MIB, 1),
+        "harness": (0.02 * (t - t[0]), 150 * MIB, 1),
+        "system": (received * RECEIVE_S + spent + 0.05 * (t - t[0]), np.nan, np.nan),
+        "tasks": (np.nan, np.nan, np.nan),
+    }
+    frames = []
+    for group, (seconds, memory, processes) in groups.items():
+        frame = pd.DataFrame({"t_ns": START_NS + np.round(t * 1e9).astype("int64"), "group": group})
+        frame = frame.assign(cpu=seconds, memory=memory, processes=processes, steal=np.nan)
+        frames.append(frame.assign(completed=np.nan, backlog=np.nan))
+    frames[-2]["steal"] = 0.0
+    frames[-1] = frames[-1].assign(completed=ended, backlog=np.searchsorted(course.due, t, "right") - ended)
+    samples = pd.concat([frame.astype(dict(SAMPLE_COLUMNS)) for frame in frames], ignore_index=True)
+    return samples.sort_values("t_ns", kind="stable", ignore_index=True)
+
+
+def _effective(workers: Workers, node: int) -> dict[str, Any]:
+    return {
+        "node": node,
+        "pid": PARENT_PID * (1 + node),
+        "pool": workers.pool,
+        "concurrency": workers.concurrency,
+        "prefetch_count": workers.concurrency * workers.prefetch,
+        "prefetch_multiplier": workers.prefetch,
+        "transport": "fake",
+    }
