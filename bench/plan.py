@@ -1,0 +1,140 @@
+"""Scenarios → trials: every cell once a block, each block in its own random order; and how long that takes.
+
+Cells of a block run close together in time and get the same tasks (the same seed), so verdicts can pair them;
+the order is random so that drift of the machine is no cell's fault.
+"""
+
+import hashlib
+import os
+import random
+import re
+from collections.abc import Collection, Sequence
+
+from bench.errors import UsageError
+from bench.model import GREEN_POOLS, Scenario, Setup, TaskCall, Trial
+
+BIG = 30 * 60.0
+"""Seconds of estimated time above which a run is started only with ``--yes``."""
+
+OVERHEAD_S = 1.5
+"""Boot, stop and storing of one trial (measured: ready after 0.25–0.45 s, the rest is stopping)."""
+NODE_RATE = 1000.0
+"""No-op tasks/s that one node gets through: its consumer is the limit (measured: 1 300–1 700)."""
+HASH_MIB_PER_S = 800.0
+"""SHA-256 on one core: 400 without instructions for it, 1 600 with them."""
+UNKNOWN_S = 0.01
+"""Service time assumed for a task of somebody else's."""
+
+
+def trials(scenarios: Sequence[Scenario], seed: int) -> list[Trial]:
+    """All trials in the order to run them: scenario after scenario, block after block.
+
+    Blocks and positions count from 1, positions over the whole run. The same scenarios and seed give the same
+    trials. Raises UsageError where two scenarios have one name, as results are kept by name.
+    """
+    slugs = [_slug(scenario.name) for scenario in scenarios]
+    for slug, scenario in zip(slugs, scenarios, strict=True):
+        if slugs.count(slug) > 1:
+            raise UsageError(f"Two scenarios are called {scenario.name!r}", "Rename one of the files.")
+    planned: list[Trial] = []
+    for scenario in scenarios:
+        width = len(str(len(scenario.cells)))
+        for block in range(1, scenario.repeats + 1):
+            block_seed = _derive(seed, scenario.name, block)
+            order = list(enumerate(scenario.cells, start=1))
+            random.Random(block_seed).shuffle(order)
+            for number, cell in order:
+                planned.append(
+                    Trial(
+                        id=f"{_slug(scenario.name)}-b{block}-c{number:0{width}}-{cell.id}",
+                        scenario=scenario.name,
+                        cell=cell,
+                        block=block,
+                        position=len(planned) + 1,
+                        seed=block_seed,
+                    )
+                )
+    return planned
+
+
+def missing(planned: Sequence[Trial], done: Collection[str]) -> list[Trial]:
+    """The trials whose ids are not among ``done``, in their order: what a resumed run still has to do."""
+    finished = set(done)
+    return [trial for trial in planned if trial.id not in finished]
+
+
+def estimate_seconds(scenarios: Sequence[Scenario]) -> float:
+    """Roughly how long all trials take; within a factor of two where the tasks are the shipped ones."""
+    return sum(
+        scenario.repeats * sum(trial_seconds(c.setup) for c in scenario.cells) for scenario in scenarios
+    )
+
+
+def trial_seconds(setup: Setup, cores: int | None = None) -> float:
+    """Roughly how long one trial takes, on so many cores (default: this machine's)."""
+    pace = _pace(setup, cores or os.cpu_count() or 1)
+    warmup = setup.warmup_per_slot * setup.workers.slots * pace
+    longest = max(sum(_costs(call)) for call in setup.workload)
+    work = setup.load.count * pace + longest / 2  # the last one is rarely just beginning
+    return OVERHEAD_S + warmup + max(work, setup.load.duration or 0.0)
+
+
+def _pace(setup: Setup, cores: int) -> float:
+    """Seconds from one completion to the next: whatever is scarcest of consumers, cores and slots."""
+    workers = setup.workers
+    total = sum(call.weight for call in setup.workload)
+    costs = [(call.weight / total, *_costs(call)) for call in setup.workload]
+    locked = sum(share * gil for share, gil, _, _ in costs)
+    free = sum(share * cpu for share, _, cpu, _ in costs)
+    waiting = sum(share * wait for share, _, _, wait in costs)
+    consumer = 1 / NODE_RATE
+    if workers.pool == "prefork":  # the parent consumes while children work
+        computing = (locked + free + consumer) / min(cores, workers.slots + 1)
+    elif workers.pool in GREEN_POOLS or workers.pool == "solo":  # one thread does it all
+        computing = (locked + free + consumer) / min(cores, workers.nodes)
+    else:
+        alone = (locked + consumer) / min(cores, workers.nodes)
+        computing = max(alone, (locked + free + consumer) / min(cores, workers.slots))
+    return max(computing, (locked + free + waiting) / workers.slots, consumer / workers.nodes)
+
+
+def _costs(call: TaskCall) -> tuple[float, float, float]:
+    """Seconds that one execution computes holding the GIL, computes without it, and waits."""
+    locked = free = waiting = 0.0
+    first = call.args[0] if call.args else 0.0
+
+    def amount(name: str, otherwise: object = first) -> float:
+        value = call.kwargs.get(name, otherwise)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    match call.task:
+        case "noop" | "fail":
+            pass
+        case "cpu.spin":
+            locked = amount("ms") / 1000
+        case "cpu.hash":
+            free = amount("mib") / HASH_MIB_PER_S
+        case "io.sleep":
+            waiting = amount("seconds")
+        case "io.http":
+            locked, waiting = 0.001, amount("seconds", call.args[0] if call.args else 0.05)
+        case "mixed":
+            second = call.args[1] if len(call.args) > 1 else 0.0
+            locked, waiting = amount("cpu_ms") / 1000, amount("io_seconds", second)
+        case "memory.hold":
+            second = call.args[1] if len(call.args) > 1 else 0.0
+            locked, waiting = amount("mib") / 1000, amount("seconds", second)
+        case _:
+            waiting = UNKNOWN_S
+    return locked, free, waiting
+
+
+def _derive(seed: int, name: str, block: int) -> int:
+    """A seed of 32 bits that changes wholly with each of the three."""
+    digest = hashlib.sha256(f"{seed}\n{name}\n{block}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def _slug(name: str) -> str:
+    """The name with what a file name had better not hold replaced; short, and never empty."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.")[:60] or "scenario"

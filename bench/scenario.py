@@ -1,0 +1,222 @@
+"""Scenario file → Scenario: found, read, changed by options, expanded, checked; every mistake told at once.
+
+    find → scenario_yaml.read → _give (--set, --broker, --repeats) → scenario_matrix.expand
+         → for each point: scenario_explain.check_setup, scenario_checks → cells
+
+This module and its ``scenario_*`` neighbours are the only ones that know pydantic and YAML.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench import model, scenario_matrix, scenario_yaml, units
+from bench.errors import ScenarioError, UsageError
+from bench.scenario_axes import Override
+from bench.scenario_checks import Checker
+from bench.scenario_explain import check_head, check_setup
+from bench.scenario_matrix import Point
+from bench.scenario_mistakes import Mistake, PathError, did_you_mean, safe
+from bench.scenario_options import Options, pick
+from bench.scenario_paths import canonical
+from bench.scenario_schema import schema
+
+__all__ = ["find", "load", "schema", "shipped"]
+
+CheckGate = Callable[[str], object]
+
+QUICK_PART = 5
+"""``--quick`` measures once, with a fifth of the work: it shows that all runs, not which is best."""
+_QUICK_ROUNDS = 2
+"""Tasks for each slot that even a quick flood keeps."""
+_QUICK_LEAST_S = 1.0
+
+
+def shipped() -> list[Path]:
+    """The scenario files that come with the program, by name."""
+    inside = Path(__file__).parent / "scenarios"  # in the wheel
+    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "scenarios"
+    return sorted(folder.glob("*.yaml"))
+
+
+def find(name_or_path: str) -> Path:
+    """A file by its path, or a shipped scenario by its name. Raises UsageError."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    known = {file.stem: file for file in shipped()}
+    name = name_or_path.removesuffix(".yaml")
+    if name in known:
+        return known[name]
+    if path.is_dir():
+        raise UsageError(f"{name_or_path} is a folder, not a scenario file", "Name a file in it.")
+    names = f"Shipped: {', '.join(known)}."
+    near = did_you_mean(name, known)
+    raise UsageError(
+        f"There is no scenario {name_or_path!r}: neither a file nor a shipped one",
+        f"{near} {names}" if near.startswith("Did") else names,
+    )
+
+
+def load(
+    path: Path,
+    *,
+    sets: Mapping[str, str] | Sequence[str] = (),
+    only: Sequence[str] = (),
+    repeats: int | None = None,
+    broker: str | None = None,
+    quick: bool = False,
+    check_gate: CheckGate | None = None,
+) -> model.Scenario:
+    """Read and check one scenario file.
+
+    ``sets``: "path=value", values in YAML, instead of what the file says; the path of an axis
+    replaces the whole axis. ``only``: "path=label" keeps the cells with that label; of several labels any.
+    ``broker``: a kind or a URL. ``check_gate`` raises ValueError with a sentence for a gate it cannot read.
+    Raises ScenarioError with every mistake of the file and of ``sets``, UsageError for ``only``.
+    """
+    document = scenario_yaml.read(path)
+    options = Options(document)
+    options.set_all(sets)
+    options.set_broker(broker)
+    options.set_repeats(repeats)
+    head, mistakes = check_head(document.data)
+    mistakes += _gates(document.data.get("gates"), check_gate)
+    points, matrix_mistakes = scenario_matrix.expand(document.data, options.pins)
+    setups, cell_mistakes = _setups(document.data, points, lenient=bool(matrix_mistakes))
+    mistakes = [*document.mistakes, *mistakes, *matrix_mistakes, *cell_mistakes]
+    if mistakes or head is None:
+        raise ScenarioError(_tell(mistakes, document.marks))
+    if quick:
+        setups = [quicken(setup) for setup in setups]
+    cells = _cells(points, setups)
+    return model.Scenario(
+        name=path.stem,
+        question=" ".join(head.question.split()),
+        metric=head.metric or _metric(setups),
+        repeats=1 if quick and repeats is None else head.repeats,
+        gates=tuple(head.gates),
+        cells=pick(cells, only),
+        source=document.source,
+    )
+
+
+def quicken(setup: model.Setup) -> model.Setup:
+    """The setup with a fifth of its load, but not less than two tasks for each slot and one second."""
+    load, slots = setup.load, setup.workers.slots
+    if load.tasks is not None:
+        least = max(1, min(load.tasks, _QUICK_ROUNDS * slots))
+        return replace(setup, load=replace(load, tasks=max(load.tasks // QUICK_PART, least)))
+    rate, duration = load.rate or 1.0, load.duration or 1.0
+    least_s = min(duration, max(_QUICK_LEAST_S, _QUICK_ROUNDS * slots / rate))
+    return replace(setup, load=replace(load, duration=max(duration / QUICK_PART, least_s)))
+
+
+def _gates(gates: Any, check_gate: CheckGate | None) -> list[Mistake]:
+    mistakes = []
+    if check_gate is not None and isinstance(gates, list):
+        for index, gate in enumerate(gates):
+            if isinstance(gate, str):
+                try:
+                    check_gate(gate)
+                except ValueError as error:
+                    mistakes.append(Mistake(path=("gates", index), text=str(error)))
+    return mistakes
+
+
+def _metric(setups: Sequence[model.Setup]) -> str:
+    """What answers when the file does not say: a flood's response times are only positions in the backlog."""
+    return "throughput" if any(s.load.shape == "flood" for s in setups) else "p95(response)"
+
+
+def _setups(
+    data: Mapping[str, Any], points: Sequence[Point], *, lenient: bool
+) -> tuple[list[model.Setup], list[Mistake]]:
+    """The setup of each point, and each mistake once, moved to where the file causes it.
+
+    ``lenient``: the matrix has mistakes of its own, so what is missing may belong there.
+    """
+    checker = Checker()
+    setups: list[model.Setup] = []
+    mistakes: dict[Mistake, None] = {}
+    for point in points:
+        try:
+            applied = scenario_matrix.apply(data, point.overrides)
+        except PathError as error:
+            mistakes.setdefault(Mistake(path=error.mark, text=str(error)))
+            continue
+        setup, wrong = check_setup(applied, checker.check)
+        if setup is not None:
+            setups.append(setup)
+        for mistake in wrong:
+            if not (lenient and mistake.text.startswith("is missing")):
+                mistakes.setdefault(_blame(mistake, point.overrides))
+    return setups, list(mistakes)
+
+
+def _blame(mistake: Mistake, overrides: Sequence[Override]) -> Mistake:
+    """The mistake at the value of the matrix that caused it, where one did."""
+    for path in (mistake.path, *mistake.also):
+        causes = [o for o in overrides if canonical(path)[: len(canonical(o.path))] == canonical(o.path)]
+        if causes:
+            cause = max(causes, key=lambda o: len(canonical(o.path)))
+            return Mistake(
+                path=(*cause.mark, *canonical(path)[len(canonical(cause.path)) :]), text=mistake.text
+            )
+    return Mistake(path=mistake.path, text=mistake.text)
+
+
+def _tell(mistakes: Sequence[Mistake], marks: scenario_yaml.Marks) -> list[str]:
+    """One line for each mistake, in the order of the file."""
+    lines: dict[str, tuple[bool, int]] = {}
+    for mistake in mistakes:
+        place, path = marks.locate(mistake.path)
+        place = mistake.place or place
+        name = ".".join(map(str, path))
+        file, _, line = place.rpartition(":")
+        in_file = file == marks.file and line.isdecimal()
+        text = f"{place}: {name}: {mistake.text}" if name else f"{place}: {mistake.text}"
+        lines.setdefault(safe(text), (not in_file, int(line) if in_file else 0))
+    return sorted(lines, key=lambda text: lines[text])
+
+
+def _cells(points: Sequence[Point], setups: Sequence[model.Setup]) -> list[model.Cell]:
+    cells: list[model.Cell] = []
+    taken: set[str] = set()
+    for point, setup in zip(points, setups, strict=True):
+        text = json.dumps([list(point.settings.items()), _canonical_setup(setup)], sort_keys=True)
+        cell_id = _hash(text)
+        while cell_id in taken:  # 32 bits: likely among 100 000 cells
+            text += "+"
+            cell_id = _hash(text)
+        taken.add(cell_id)
+        cells.append(model.Cell(id=cell_id, settings=dict(point.settings), setup=setup))
+    return cells
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _canonical_setup(setup: model.Setup) -> Any:
+    """The setup without passwords and without defaults, so that a new field changes no cell's id."""
+
+    def prune(value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            pruned = {}
+            for each in fields(value):
+                default = each.default_factory() if each.default_factory is not MISSING else each.default
+                if getattr(value, each.name) != default:
+                    pruned[each.name] = prune(getattr(value, each.name))
+            return pruned
+        if isinstance(value, tuple):
+            return [prune(item) for item in value]
+        return value
+
+    url = setup.broker.url
+    if url:
+        setup = replace(setup, broker=replace(setup.broker, url=units.hide_password(url)))
+    return prune(setup)

@@ -1,0 +1,156 @@
+"""pydantic's verdict on the keys → mistakes in sentences."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bench import model
+from bench.scenario_keys import HEAD_KEYS, SETUP_KEYS, TOP_KEYS, HeadKeys, SetupKeys, known_paths, to_setup
+from bench.scenario_mistakes import Mistake, Steps, did_you_mean, shown
+from bench.scenario_paths import replace, without
+
+_TYPES = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+}
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+Check = Callable[[model.Setup], Iterable[Mistake]]
+
+
+def check_setup(data: Mapping[str, Any], check: Check) -> tuple[model.Setup | None, list[Mistake]]:
+    """The setup that these keys come to, or (None and) what is wrong with each of them.
+
+    ``check`` finds what no single key shows. It is asked about the rest, too, where some keys are wrong:
+    nobody has to mend one mistake to be told the next.
+    """
+    keys = {key: data[key] for key in SETUP_KEYS if key in data}
+    try:
+        setup = to_setup(SetupKeys.model_validate(keys))
+    except ValidationError as error:
+        mistakes = _explain_all(error)
+        return None, [*mistakes, *_check_rest(keys, [m.path for m in mistakes], check)]
+    mistakes = list(check(setup))
+    return (None if mistakes else setup), mistakes
+
+
+def _check_rest(keys: Mapping[str, Any], wrong: list[Steps], check: Check) -> list[Mistake]:
+    """Mistakes that have nothing to do with the ``wrong`` paths, found by putting harmless values there."""
+    rest: dict[str, Any] = {"load": {"shape": "flood", "tasks": 1}, "workload": {"task": ""}, **keys}
+    for path in wrong:
+        if path[0] == "load":
+            rest["load"] = {"shape": "flood", "tasks": 1}
+        elif path[-1] == "task":
+            rest = replace(rest, path, "")
+        else:
+            rest = without(rest, path)
+    try:
+        setup = to_setup(SetupKeys.model_validate({"workload": {"task": ""}, **rest}))
+    except ValidationError:
+        return []
+    return [m for m in check(setup) if not any(_touch(p, w) for p in (m.path, *m.also) for w in wrong)]
+
+
+def _touch(path: Steps, other: Steps) -> bool:
+    """Whether one lies in the other."""
+    shorter = min(len(path), len(other))
+    return path[:shorter] == other[:shorter]
+
+
+def check_head(data: Mapping[str, Any]) -> tuple[HeadKeys | None, list[Mistake]]:
+    """Question, metric, repeats and gates, or what is wrong with them; unknown keys of the file as well."""
+    mistakes = [
+        Mistake(path=(key,), text=f"unknown key. {_instead(key)}") for key in data if key not in TOP_KEYS
+    ]
+    try:
+        return HeadKeys.model_validate({k: data[k] for k in HEAD_KEYS if k in data}), mistakes
+    except ValidationError as error:
+        return None, [*mistakes, *_explain_all(error)]
+
+
+def _instead(key: str) -> str:
+    """Which key was meant by an unknown one at the top: ``concurrency`` belongs below ``workers``."""
+    below = [path for path in known_paths() if path.rpartition(".")[2] == key]
+    if below:
+        return f"Did you mean {below[0].replace('.0', '')!r}?"
+    return did_you_mean(key, TOP_KEYS)
+
+
+def _explain_all(error: ValidationError) -> list[Mistake]:
+    return [_explain(detail) for detail in error.errors(include_url=False)]
+
+
+def _explain(detail: ErrorDetails) -> Mistake:
+    path = _path(detail["loc"])
+    kind, given = detail["type"], detail["input"]
+    context = detail.get("ctx", {})
+    last = str(path[-1]) if path else ""
+    if kind == "extra_forbidden":
+        siblings = _siblings(detail["loc"])
+        return Mistake(path=path, text=f"unknown key. {did_you_mean(last, siblings)}")
+    if kind in ("missing", "union_tag_not_found"):
+        if kind != "missing":
+            path = (*path, "shape")
+        about = _about(path)
+        return Mistake(path=path, text=f"is missing. {about}" if about else "is missing")
+    if kind == "union_tag_invalid":
+        near = did_you_mean(str(context["tag"]), model.SHAPES)
+        return Mistake(path=(*path, "shape"), text=f"{shown(context['tag'])} is not a shape of load. {near}")
+    if kind in ("literal_error", "enum"):
+        known = [word.strip("' ") for word in context["expected"].replace(" or ", ", ").split(",")]
+        return Mistake(path=path, text=f"{shown(given)} is not a {last}. {did_you_mean(str(given), known)}")
+    return Mistake(path=path, text=_reason(kind, given, context, detail["msg"]))
+
+
+def _reason(kind: str, given: Any, context: Mapping[str, Any], otherwise: str) -> str:
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in _TYPES:
+        quoted = isinstance(given, str) and kind in ("int_type", "float_type")
+        hint = ". Write it without quotes, in digits" if quoted else ""
+        return f"must be {_TYPES[kind]}, not {shown(given)}{hint}"
+    if kind in _BOUNDS:
+        word, key = _BOUNDS[kind]
+        return f"must be {word} {context[key]:.15g}, not {shown(given)}"
+    if kind == "finite_number":
+        return f"must be a finite number, not {shown(given)}"
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty"
+    return otherwise[:1].lower() + otherwise[1:]
+
+
+def _path(loc: tuple[int | str, ...]) -> Steps:
+    """The path in the file: pydantic puts the shape of a load between ``load`` and its keys."""
+    if len(loc) > 1 and loc[0] == "load" and loc[1] in model.SHAPES:
+        return ("load", *loc[2:])
+    return tuple(loc)
+
+
+def _siblings(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known where an unknown one stands."""
+    if len(loc) > 1 and loc[0] == "load":
+        return ["shape", "tasks"] if loc[1] == "flood" else ["shape", "rate", "for"]
+    above = ".".join("0" if isinstance(step, int) else step for step in loc[:-1])
+    prefix = f"{above}." if above else ""
+    below = [path.removeprefix(prefix) for path in known_paths() if path.startswith(prefix)]
+    return [name for name in below if "." not in name]
+
+
+def _about(path: Steps) -> str:
+    """What the key at ``path`` is for."""
+    if path == ("question",):
+        return "Begin with a line `question: …` that says what you want to know"
+    name = ".".join("0" if isinstance(step, int) else step for step in path)
+    return known_paths().get(name, "").replace("`", "")

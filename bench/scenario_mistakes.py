@@ -1,0 +1,58 @@
+"""A mistake in a scenario file, and the words to tell it: what was seen, what was probably meant."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Steps = tuple[str | int, ...]
+"""A path inside a scenario, one step a key or a list index: ``("workload", 0, "kwargs", "seconds")``."""
+
+_CREDENTIALS = re.compile(r"://\S*@")
+_MAYBE_CREDENTIALS = re.compile(r"(://|:).*@", re.DOTALL)
+_LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """What is wrong at ``path`` and what to do about it.
+
+    Where two keys only together are impossible, ``also`` names the others: the mistake is told at the
+    first of them that the matrix has set. ``place`` is known where no path
+    leads to the line (a second key of the same name).
+    """
+
+    path: Steps
+    text: str
+    also: tuple[Steps, ...] = ()
+    place: str = ""
+
+
+class PathError(ValueError):
+    """A path that leads nowhere in this scenario; the text says why, ``mark`` where the path is written."""
+
+    def __init__(self, text: str, mark: Steps = ()) -> None:
+        super().__init__(text)
+        self.mark = mark
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest known word, or all of them where none is near."""
+    names = list(known)
+    lower = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {lower[near[0]]!r}?"
+    return f"Known: {', '.join(names)}." if names else ""
+
+
+def shown(value: Any) -> str:
+    """The value as a message may quote it: short, without what could be a password before an ``@``."""
+    text = _MAYBE_CREDENTIALS.sub(r"\1***@", repr(value))
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+
+
+def safe(text: str) -> str:
+    """The text without credentials: more is cut than by ``units.hide_password``, as the URL may be wrong."""
+    return _CREDENTIALS.sub("://***@", text)

@@ -1,0 +1,120 @@
+"""What the command line changes in a scenario: --set, --broker and --repeats first, --only last."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.errors import UsageError
+from bench.model import Cell
+from bench.scenario_keys import HEAD_KEYS, MATRIX_WORDS, TOP_KEYS
+from bench.scenario_mistakes import Mistake, PathError, Steps, did_you_mean, safe
+from bench.scenario_paths import canonical, replace, steps, text_of, unknown
+from bench.scenario_yaml import Document, odd_values, parse
+
+
+class Options:
+    """Changes a document in place and remembers the paths that were given: they are no axes any more."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.pins: dict[Steps, Any] = {}
+
+    def set_all(self, sets: Mapping[str, str] | Sequence[str]) -> None:
+        """Apply every ``path=value`` of --set, in order; the later one wins."""
+        texts = [f"{path}={value}" for path, value in sets.items()] if isinstance(sets, Mapping) else sets
+        for text in texts:
+            path, equals, value = text.partition("=")
+            place = safe(f"--set {text}") if len(text) <= 60 else f"--set {path}=…"
+            if not equals or not path.strip():
+                self._wrong(place, (), "needs a path and a value, as in --set workers.pool=threads")
+                continue
+            try:
+                self._set(path.strip(), parse(value), place)
+            except ValueError as error:  # PathError is one
+                self._wrong(place, (), str(error))
+
+    def set_broker(self, broker: str | None) -> None:
+        """Use this broker (a kind or a URL) whatever the file says, also where the matrix would vary it."""
+        if broker is not None:
+            for path in [p for p in self._axes() if p[:1] == ("broker",)]:
+                self.pins[path] = broker
+            self._set("broker", broker, "--broker")
+
+    def set_repeats(self, repeats: int | None) -> None:
+        """Use this number of blocks."""
+        if repeats is not None:
+            self._set("repeats", repeats, "--repeats")
+
+    def _wrong(self, place: str, path: Steps, text: str) -> None:
+        self._document.mistakes.append(Mistake(path=path, text=text, place=place))
+
+    def _set(self, name: str, value: Any, place: str) -> None:
+        path = steps(name)
+        odd = list(odd_values(value))
+        if odd:
+            self._wrong(place, path, odd[0].text)
+            return
+        if path[0] == "matrix" and len(path) > 1:
+            path = ("matrix", name.removeprefix("matrix."))
+        elif len(path) > 1 or path[0] not in TOP_KEYS:
+            problem = (
+                f"no key of a scenario. {did_you_mean(name, TOP_KEYS)}"
+                if path[0] in HEAD_KEYS
+                else unknown(path)
+            )
+            if problem:
+                self._wrong(place, (), problem)
+                return
+        self._pin(path, value)
+        data = replace(self._document.data, path, value)
+        self._document.data.update(data)
+        self._document.marks.give(path, value, place)
+
+    def _pin(self, path: Steps, value: Any) -> None:
+        place = canonical(path)
+        for axis in self._axes():
+            if len(axis) < len(place) and place[: len(axis)] == axis:
+                name = ".".join(map(str, axis))
+                raise PathError(
+                    f"the matrix replaces {name} as a whole, so this would change nothing. Set {name}"
+                )
+            if axis == place:
+                self.pins[place] = value
+
+    def _axes(self) -> list[Steps]:
+        """Canonical paths of all axes the file names."""
+        matrix = self._document.data.get("matrix")
+        if not isinstance(matrix, dict):
+            return []
+        zipped = matrix.get("zip")
+        parts = [matrix, *(zipped if isinstance(zipped, list) else [zipped])]
+        keys = [key for part in parts if isinstance(part, dict) for key in part]
+        words = MATRIX_WORDS
+        return [canonical(steps(key)) for key in keys if isinstance(key, str) and key not in words]
+
+
+def pick(cells: Sequence[Cell], only: Sequence[str]) -> tuple[Cell, ...]:
+    """The cells whose labels match every path that ``only`` names. Raises UsageError."""
+    wanted: dict[Steps, set[str]] = {}
+    names = list(cells[0].settings) if cells else []
+    axes = {canonical(steps(name)): name for name in names}
+    for text in only:
+        path, equals, label = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise UsageError(f"--only {text}: needs a path and a value", "As in --only workers.pool=threads")
+        place = canonical(steps(path))
+        if place not in axes:
+            known = did_you_mean(path, names) or "This scenario has no matrix, so there is one cell."
+            raise UsageError(f"--only {text}: {path} does not differ between the cells", known)
+        labels = dict.fromkeys(text_of(cell.settings[axes[place]]) for cell in cells)
+        if label not in labels:
+            known = f"There are: {', '.join(labels)}."
+            raise UsageError(f"--only {text}: no cell has {path} = {label}", known)
+        wanted.setdefault(place, set()).add(label)
+    kept = tuple(
+        cell
+        for cell in cells
+        if all(text_of(cell.settings[axes[place]]) in labels for place, labels in wanted.items())
+    )
+    if not kept:
+        raise UsageError(f"--only {' --only '.join(only)}: no cell has all of these", "Name fewer.")
+    return kept

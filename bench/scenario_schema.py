@@ -1,0 +1,158 @@
+"""The keys of a scenario for editors (JSON Schema) and readers (the table in docs/scenarios.md).
+
+``python -m bench.scenario_schema docs/scenarios.md`` writes the table in that file anew.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, WithJsonSchema
+from pydantic.fields import FieldInfo
+
+from bench.scenario_keys import (
+    BrokerKeys,
+    ConstantKeys,
+    FloodKeys,
+    HeadKeys,
+    LimitsKeys,
+    SetupKeys,
+    TaskKeys,
+    WarmupKeys,
+    WorkersKeys,
+    known_paths,
+)
+
+BEGIN = "<!-- keys: written by python -m bench.scenario_schema docs/scenarios.md -->"
+END = "<!-- end of keys -->"
+
+_MATRIX_WORDS = {
+    "zip": "A mapping of paths to equally long lists that move together, or a list of such mappings",
+    "exclude": "Cells to leave out: a list of mappings path → label (or list of labels)",
+    "include": "Cells to add: a list of mappings path → value; the rest is as in the base",
+}
+
+
+def _matrix_schema() -> dict[str, Any]:
+    axis = {"anyOf": [{"type": "array", "minItems": 1}, {"type": "object", "minProperties": 1}]}
+    named = {
+        path.replace("workload.0.", "workload."): {**axis, "description": text}
+        for path, text in known_paths().items()
+    }
+    entries = {"type": "array", "items": {"type": "object"}}
+    moving = {"type": "object", "additionalProperties": axis}
+    return {
+        "type": "object",
+        "properties": {
+            **named,
+            "zip": {
+                "anyOf": [moving, {"type": "array", "items": moving}],
+                "description": _MATRIX_WORDS["zip"],
+            },
+            "exclude": {**entries, "description": _MATRIX_WORDS["exclude"]},
+            "include": {**entries, "description": _MATRIX_WORDS["include"]},
+        },
+        "additionalProperties": axis,
+    }
+
+
+class ScenarioFile(SetupKeys, HeadKeys):
+    """One question about Celery workers: setup, matrix of settings, repeats."""
+
+    matrix: Annotated[dict[str, Any], WithJsonSchema(_matrix_schema())] = Field(
+        {}, description="Paths of the scenario and the values they take: each combination is a cell"
+    )
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a scenario file; only the question is required, the rest may come from the matrix."""
+    from bench.workloads.catalogue import TASKS
+
+    made = ScenarioFile.model_json_schema()
+    made["$defs"]["TaskKeys"]["properties"]["task"]["anyOf"] = [{"enum": list(TASKS)}, {"type": "string"}]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **made,
+        "title": "celery-bench scenario",
+        "required": ["question"],
+    }
+
+
+def keys_table() -> str:
+    """Every key of a scenario file as a Markdown table: key, type, default, meaning."""
+    rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    parts: list[tuple[str, tuple[type[Any], ...]]] = [
+        ("broker.", (BrokerKeys,)),
+        ("workers.", (WorkersKeys,)),
+        ("workload.", (TaskKeys,)),
+        ("load.", (FloodKeys, ConstantKeys)),
+        ("warmup.", (WarmupKeys,)),
+        ("limits.", (LimitsKeys,)),
+    ]
+    below = {prefix.rstrip("."): (prefix, models) for prefix, models in parts}
+    for name in ("question", "metric", *SetupKeys.model_fields, "matrix", "repeats", "gates"):
+        rows.append(_row(name, ScenarioFile.model_fields[name], ScenarioFile))
+        prefix, models = below.get(name, ("", ()))
+        done = set()
+        for keys in models:
+            for each, info in keys.model_fields.items():
+                key = prefix + (info.alias or each)
+                if key not in done:
+                    rows.append(_row(key, info, keys))
+                done.add(key)
+        if name == "matrix":
+            rows += [
+                f"| `matrix.{word}` | {'mapping or list' if word == 'zip' else 'list'} | – | {text} |"
+                for word, text in _MATRIX_WORDS.items()
+            ]
+    return "\n".join(rows)
+
+
+def _row(key: str, info: FieldInfo, owner: type[Any]) -> str:
+    made = owner.model_json_schema()["properties"][info.alias or key.rpartition(".")[2]]
+    default = "required" if info.is_required() else _default(made.get("default"))
+    return f"| `{key}` | {_kind(made, key)} | {default} | {info.description} |"
+
+
+def _default(value: Any) -> str:
+    if value is None or (isinstance(value, dict) and value):
+        return "–"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _kind(made: Mapping[str, Any], key: str) -> str:
+    if key in ("workload", "broker"):
+        return {"workload": "mapping or list of mappings", "broker": "name, URL or mapping"}[key]
+    if "anyOf" in made:
+        made = next(part for part in made["anyOf"] if part.get("type") != "null")
+    if "enum" in made and key != "metric":
+        return " \\| ".join(f"`{word}`" for word in made["enum"])
+    if "pattern" in made:
+        return "rate" if key.endswith("rate") else "duration"
+    if key == "load.shape":
+        return "`flood` \\| `constant`"
+    names = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "array": "list",
+        "object": "mapping",
+    }
+    low, high = made.get("minimum"), made.get("maximum")
+    bounds = f" {low}–{high}" if high is not None else f" ≥ {low}" if low is not None else ""
+    return names[made.get("type", "object")] + bounds
+
+
+def update(path: Path) -> bool:
+    """Write the table into the Markdown file between its two marks; True where that changed something."""
+    text = path.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    new = f"{before}{BEGIN}\n\n{keys_table()}\n\n{END}{after}"
+    path.write_text(new, encoding="utf-8")
+    return new != text
+
+
+if __name__ == "__main__":
+    update(Path(sys.argv[1]))
