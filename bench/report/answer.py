@@ -1,0 +1,218 @@
+"""The answer to a scenario's question in words, with its uncertainty; never more than the intervals allow.
+
+Plain text: the terminal, the page and the Markdown show the same sentences.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench import model, units
+from bench.compare import Ranking, Rival
+from bench.report import labels, tables
+from bench.report.view import CellView, Part, ScenarioView
+
+NAMED = 3
+"""How many cells a sentence names before it counts the rest."""
+
+NEAR = 0.10
+"""A cell is advised for its price only if the trials rule out that it is further behind than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the trials say for one circumstance: its sentences, and the cell to take (None: undecided)."""
+
+    title: str
+    text: str
+    decided: bool
+    advised: CellView | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """How to start the workers that are advised: what it is for, lines to paste, a remark."""
+
+    title: str
+    text: str
+    note: str
+
+
+def findings(view: ScenarioView) -> list[Finding]:
+    """One finding for each circumstance, in the order of the file."""
+    return [_finding(part) for part in view.parts]
+
+
+def _finding(part: Part) -> Finding:
+    start = f"For {part.title}: " if part.title else ""
+    ranking = part.ranking
+    if ranking is None or ranking.best is None:
+        return Finding(
+            title=part.title, text=_capital(f"{start}{_nothing(part)}"), decided=False, advised=None
+        )
+    if len(ranking.order) == 1 and len(part.cells) > 1:
+        only = part.cell(ranking.best)
+        text = f"{start}undecided: only {_reached(only, ranking.metric)}."
+        return Finding(title=part.title, text=_capital(_ending(text, part)), decided=False, advised=None)
+    if len(part.cells) > 1 and all(rival.pairs < 2 for rival in ranking.rivals):
+        text = f"{start}{_too_few(part, ranking)}"
+        return Finding(title=part.title, text=_capital(_ending(text, part)), decided=False, advised=None)
+    sentences = [f"{start}{_first(part, ranking)}", *_level(part, ranking)]
+    advised = _advised(part, ranking)
+    if len(part.cells) > 1 and len(ranking.contenders) > 1:
+        sentences.append(_advice(advised, ranking))
+    text = _ending(" ".join(s for s in sentences if s), part)
+    decided = len(part.cells) == 1 or len(ranking.contenders) < len(ranking.order)
+    return Finding(title=part.title, text=_capital(text), decided=decided, advised=advised)
+
+
+def _reached(cell: CellView, metric: str) -> str:
+    """``prefork, prefetch 1 was measured: throughput 247/s (240–254/s)``."""
+    number = tables.number(metric, cell.summary.metrics[metric])
+    return f"{cell.label} was measured: {labels.metric_text(metric)} {number}"
+
+
+def _nothing(part: Part) -> str:
+    if not any(cell.results for cell in part.cells):
+        return "undecided: no trial was run."
+    if any(cell.measured for cell in part.cells):
+        return "undecided: no trial has the number that would answer."
+    return f"undecided: {labels.plural(sum(c.failed for c in part.cells), 'trial')} ran and none succeeded."
+
+
+def _too_few(part: Part, ranking: Ranking) -> str:
+    best = part.cell(ranking.order[0])
+    number = tables.number(ranking.metric, best.summary.metrics[ranking.metric])
+    return (
+        "undecided: settings are compared within blocks, and with fewer than two complete blocks"
+        f" chance cannot be ruled out. {best.label} came first with"
+        f" {labels.metric_text(ranking.metric)} {number.point}."
+        " More repeats would tell (--repeats 5)."
+    )
+
+
+def _first(part: Part, ranking: Ranking) -> str:
+    """The best cell, its number, and how far ahead it is of the next that is told apart."""
+    best = part.cell(ranking.order[0])
+    number = tables.number(ranking.metric, best.summary.metrics[ranking.metric])
+    metric = labels.metric_text(ranking.metric)
+    interval = f" (95 % interval {number.interval})" if number.interval else ""
+    if len(part.cells) == 1:
+        return f"{metric} {number.point}{interval}."
+    head = f"{best.label} has the {_superlative(ranking.metric)} {metric}, {number.point}{interval}"
+    behind = next((r for r in ranking.rivals if r.told_apart and r.ratio), None)
+    if behind is None:
+        return f"{head}."
+    next_one = part.cell(behind.cell).label
+    place = "the next" if len(ranking.contenders) == 1 else "the best of the rest"
+    if ranking.metric in model.HIGHER_IS_BETTER:
+        return f"{head}: {_ratio(behind, inverse=True)} {place}, {next_one}."
+    return f"{head}; {place}, {next_one}, has {_ratio(behind)} that."
+
+
+def _level(part: Part, ranking: Ranking) -> list[str]:
+    """Who cannot be told apart from the best."""
+    level = [r for r in ranking.rivals if r.cell in ranking.contenders]
+    if not level:
+        return []
+    if len(level) == len(ranking.rivals) and len(level) > 1:
+        worst = max(level, key=lambda r: abs((r.ratio or 1.0) - 1.0))
+        far = f", not even {part.cell(worst.cell).label} at {_ratio(worst)}" if worst.ratio else ""
+        return [f"None of the other {len(level)} settings can be told apart from it{far}."]
+    named = [f"{part.cell(r.cell).label}{_band(r)}" for r in level[:NAMED]]
+    if len(level) > NAMED:
+        named.append(f"{len(level) - NAMED} more")
+    return [f"{labels.listed(named)} cannot be told apart from it."]
+
+
+def _advised(part: Part, ranking: Ranking) -> CellView:
+    """The cheapest contender if the trials show that it is nearly as good, else the best."""
+    best = ranking.order[0]
+    rival = next((r for r in ranking.rivals if r.cell == ranking.cheapest), None)
+    if rival is None or rival.lower is None or rival.upper is None:
+        return part.cell(best)
+    near = (
+        rival.lower >= 1 - NEAR if ranking.metric in model.HIGHER_IS_BETTER else rival.upper <= 1 / (1 - NEAR)
+    )
+    return part.cell(rival.cell if near else best)
+
+
+def _advice(cell: CellView, ranking: Ranking) -> str:
+    metrics = cell.summary.metrics
+    price = [units.format_metric("memory", metrics["memory"].point)] if "memory" in metrics else []
+    if "cpu_per_task" in metrics:
+        price.append(f"{units.format_metric('cpu_per_task', metrics['cpu_per_task'].point)} of CPU a task")
+    cost = f" ({', '.join(price)})" if price else ""
+    if cell.id == ranking.cheapest:
+        return f"Of these take {cell.label}: it costs least{cost}."
+    return f"Take {cell.label} for now{cost}; more repeats may show that a cheaper one is as good."
+
+
+def _ending(text: str, part: Part) -> str:
+    """The text with the names of cells that failed or were not run."""
+    failed = [f"{c.label} ({c.trouble})" for c in part.cells if c.failed]
+    missing = [c.label for c in part.cells if not c.results]
+    if failed:
+        text += f" Failed: {_some(failed)}."
+    if missing and len(missing) < len(part.cells):
+        text += f" Not run yet: {_some(missing)}."
+    return text
+
+
+def _some(words: Sequence[str]) -> str:
+    return labels.listed(
+        [*words[: NAMED + 2], *([f"{len(words) - NAMED - 2} more"] if len(words) > NAMED + 2 else [])]
+    )
+
+
+def _superlative(metric: str) -> str:
+    return "highest" if metric in model.HIGHER_IS_BETTER else "lowest"
+
+
+def _ratio(rival: Rival, *, inverse: bool = False) -> str:
+    """``1.9 × (1.8–2.0)``; of rival to best, or the other way round."""
+    point, lower, upper = rival.ratio or 1.0, rival.lower, rival.upper
+    if inverse:
+        point = 1 / point
+        lower, upper = (1 / upper if upper else None), (1 / lower if lower else None)
+    text = f"{_factor(point)} ×"
+    return text if lower is None or upper is None else f"{text} ({_factor(lower)}–{_factor(upper)})"
+
+
+def _band(rival: Rival) -> str:
+    """Its ratio to the best, where the interval itself says that it might be as good."""
+    if rival.lower is None or rival.upper is None or not rival.lower <= 1 <= rival.upper:
+        return ""
+    return f" ({_factor(rival.lower)}–{_factor(rival.upper)} ×)"
+
+
+def _factor(value: float) -> str:
+    return f"{value:.2f}" if value < 1.5 else f"{value:.1f}" if value < 20 else f"{value:.0f}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:] if not text.startswith(model.POOLS) else text
+
+
+def commands(view: ScenarioView) -> list[Command]:
+    """Lines to paste for every cell that is advised, each once."""
+    wanted: dict[str, tuple[CellView, list[str]]] = {}
+    for finding in findings(view):
+        if finding.advised is not None and len(view.cells) > 1:
+            wanted.setdefault(finding.advised.choice_key, (finding.advised, []))[1].append(finding.title)
+    return [_command(cell, [t for t in titles if t]) for cell, titles in wanted.values()]
+
+
+def _command(cell: CellView, titles: Sequence[str]) -> Command:
+    workers = cell.setup.workers
+    name = ' -n "worker1@%h"' if workers.nodes > 1 else ""
+    lines = [
+        f"celery -A yourapp worker -P {workers.pool} -c {workers.concurrency}{name}",
+        f"app.conf.worker_prefetch_multiplier = {workers.prefetch}  # in yourapp's configuration",
+    ]
+    note = ""
+    if workers.nodes > 1:
+        note = f"Start {workers.nodes} of these, each with a name of its own. "
+    if workers.prefetch == 0:
+        note += "0 is unlimited. It must stand in the configuration: Celery ignores --prefetch-multiplier 0."
+    for_what = f"For {labels.listed(titles)}: " if titles else ""
+    return Command(title=f"{for_what}{cell.label}", text="\n".join(lines), note=note.strip())

@@ -1,0 +1,91 @@
+"""The report for a pull request: the answer, the gates, one table a circumstance, the doubts; no pictures."""
+
+import re
+from collections.abc import Sequence
+
+from bench import store
+from bench.report import answer, conditions, labels, tables
+from bench.report.view import Part, ScenarioView
+
+MOST_COLUMNS = 6
+SIGNS = {"pass": "✅ pass", "fail": "❌ fail"}
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
+
+
+def escape(text: str) -> str:
+    """The text as GitHub shows it literally: no markup, no HTML, no mention of a person, one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("@", "@\u200b")
+
+
+def report(run: store.Run, views: Sequence[ScenarioView]) -> str:
+    """The whole file."""
+    blocks = [f"## celery-bench: {escape(run.name)}", escape(conditions.subtitle(run, views))]
+    for view in views:
+        blocks += _section(view, run)
+    rows = [f"- {escape(what)}: {escape(value)}" for what, value in conditions.conditions(run, views)]
+    blocks += [_folded("Host, versions, command", "\n".join(rows))]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _section(view: ScenarioView, run: store.Run) -> list[str]:
+    out = [f"### {escape(view.scenario.question)}"]
+    out += ["\n".join(f"- {escape(finding.text)}" for finding in answer.findings(view))]
+    out += [escape(remark) for remark in conditions.remarks(view, run)]
+    out += [_gates(view)]
+    metrics = tables.main_metrics(view)[:MOST_COLUMNS]
+    out += [_table(part, metrics) for part in view.parts]
+    out += ["Mean of the trials (95 % interval). Bold: the best, or not told apart from it."]
+    commands = "\n\n".join(
+        f"{escape(c.title)}\n\n```\n{c.text}\n```" + (f"\n\n{escape(c.note)}" if c.note else "")
+        for c in answer.commands(view)
+    )
+    out += [_folded("To use it", commands), _folded("Doubts", _doubts(view))]
+    return [*out, _folded("Failed trials", _failures(view))]
+
+
+def _gates(view: ScenarioView) -> str:
+    lines = []
+    for gate in view.gates:
+        head = f"- {SIGNS.get(gate.outcome, '❔ undecided')}: `{gate.text.replace('`', '')}`"
+        lines += [
+            head,
+            *(f"  - {escape(problem.replace(f'{gate.text} ', '', 1))}" for problem in gate.problems),
+        ]
+    return "\n".join(lines)
+
+
+def _table(part: Part, metrics: Sequence[str]) -> str:
+    head = [escape(part.title) if part.title else "settings", *map(tables.heading, metrics), "trials"]
+    lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
+    for row in tables.rows(part, metrics):
+        name = escape(row.cell.label)
+        cells = [str(n) if n else "–" for n in row.numbers]
+        trials = row.cell.trouble or str(len(row.cell.results))
+        lines.append(f"| {f'**{name}**' if row.contender else name} | {' | '.join(cells)} | {trials} |")
+    return "\n".join(lines)
+
+
+def _doubts(view: ScenarioView) -> str:
+    lines = []
+    for group in tables.doubt_groups(view):
+        lines.append(
+            f"- **{escape(group.kind)}** ({labels.plural(group.cells, 'cell')}): {escape(group.advice)}"
+        )
+        lines += [f"  - {escape(where)}: {escape(text)}" for where, text in group.cases]
+    return "\n".join(lines)
+
+
+def _failures(view: ScenarioView) -> str:
+    return "\n".join(
+        f"- {escape(f'{part.title}: {cell.label}' if part.title else cell.label)}, block {result.block}:"
+        f" {escape(result.reason or 'no reason given')}"
+        for part in view.parts
+        for cell in part.cells
+        for result in cell.results
+        if not result.ok
+    )
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>" if body else ""

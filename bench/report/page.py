@@ -1,0 +1,186 @@
+"""The report of a run as a folder: one page that needs nothing else, Markdown for a pull request, the data.
+
+``index.html`` holds its style and pictures inside; ``report.md``, ``cells.csv``, ``trials.csv`` and each
+picture as SVG and PNG lie beside it.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import store
+from bench.errors import EnvironmentFault
+from bench.report import answer, conditions, labels, markdown, palette, sheet, tables
+from bench.report.charts import Chart, charts, slug
+from bench.report.view import GateView, ScenarioView, collect
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+HERE = Path(__file__).parent
+FILTER_FROM = 8
+"""Tables of more cells than this can be filtered."""
+GATE_CSS = {"pass": "pass", "fail": "fail"}
+
+
+def write(run: store.Run, reports_root: Path) -> Path:
+    """Write the report of ``run`` to ``reports_root/<run>/`` and return its ``index.html``.
+
+    It is made in a folder beside and moved into place when it is whole: a failure leaves the old one.
+    Raises EnvironmentFault where the folder cannot be written.
+    """
+    target = reports_root / run.name
+    try:
+        reports_root.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{run.name}.", dir=reports_root))
+        try:
+            work.chmod(0o755)
+            _fill(run, work)
+            _swap(work, target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"the report cannot be written to {target}: {error.strerror or error}",
+            "Name a folder that can be written with --reports. The results are safe.",
+        ) from error
+    return target / "index.html"
+
+
+def _swap(work: Path, target: Path) -> None:
+    """Put the new folder in the place of the old one."""
+    old = work.with_name(f"{work.name}.old")
+    if target.exists():
+        target.rename(old)
+    try:
+        work.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(run: store.Run, folder: Path) -> None:
+    views = collect(run)
+    sections = [_section(view, run, folder, several=len(views) > 1) for view in views]
+    (folder / "cells.csv").write_text(tables.cells_csv(views), encoding="utf-8")
+    (folder / "trials.csv").write_text(tables.trials_csv(views), encoding="utf-8")
+    (folder / "report.md").write_text(markdown.report(run, views), encoding="utf-8")
+    questions = [view.scenario.question for view in views]
+    html = _template().render(
+        title=f"{questions[0] if len(questions) == 1 else run.name} · celery-bench",
+        run=run.name,
+        subtitle=conditions.subtitle(run, views),
+        css=(HERE / "page.css").read_text(encoding="utf-8"),
+        sections=sections,
+        conditions=conditions.conditions(run, views),
+        files=("report.md", "cells.csv", "trials.csv"),
+    )
+    (folder / "index.html").write_text(html, encoding="utf-8")
+
+
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string((HERE / "page.html.j2").read_text(encoding="utf-8"))
+
+
+def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool) -> dict[str, Any]:
+    """Everything the template shows of one scenario, as plain values."""
+    scenario = view.scenario
+    prefix = f"{slug(scenario.name)}-" if several else ""
+    return {
+        "id": f"question-{slug(scenario.name)}",
+        "question": scenario.question,
+        "answer": answer.findings(view),
+        "remarks": conditions.remarks(view, run),
+        "commands": answer.commands(view),
+        "gates": [_gate(g, len(view.cells)) for g in view.gates],
+        "doubts": [_doubt(group) for group in tables.doubt_groups(view)],
+        "figures": _pictures(charts(view, run, prefix), folder),
+        "table": _table(view),
+        "failures": _failures(view),
+        "scenario_name": scenario.name,
+        "shape": f"{labels.plural(len(scenario.cells), 'cell')}, {scenario.repeats} × each",
+        "source": scenario.source,
+    }
+
+
+def _pictures(found: Iterable[Chart], folder: Path) -> list[dict[str, Any]]:
+    """Draw each chart once, keep it as SVG and PNG, and hand its SVG to the page."""
+    from markupsafe import Markup, escape
+
+    out = []
+    with sheet.style():
+        for chart in found:
+            figure = chart.figure()
+            text = sheet.svg(figure, chart.name)
+            (folder / f"{chart.name}.svg").write_text(text, encoding="utf-8")
+            sheet.png(figure, folder / f"{chart.name}.png")
+            inline = Markup(sheet.inline(text, str(escape(chart.title))))
+            out.append({"name": chart.name, "title": chart.title, "caption": chart.caption, "svg": inline})
+    return out
+
+
+def _gate(gate: GateView, cells: int) -> dict[str, Any]:
+    problems = [line.replace(f"{gate.text} ", "", 1) for line in gate.problems]
+    kept = f"{gate.passed} of {labels.plural(cells, 'cell')} {'passes' if cells == 1 else 'pass'}"
+    css = GATE_CSS.get(gate.outcome, "open")
+    return {"text": gate.text, "outcome": gate.outcome, "css": css, "problems": problems, "summary": kept}
+
+
+def _doubt(group: tables.DoubtGroup) -> dict[str, Any]:
+    return {
+        "kind": group.kind.replace("_", " ").replace("-", " ").capitalize(),
+        "cells": labels.plural(group.cells, "cell"),
+        "cases": [{"where": where, "text": text} for where, text in group.cases],
+        "advice": group.advice,
+    }
+
+
+def _table(view: ScenarioView) -> dict[str, Any]:
+    metrics = tables.main_metrics(view)
+    parts = [
+        {"title": part.title, "rows": [_row(row) for row in tables.rows(part, metrics)]}
+        for part in view.parts
+    ]
+    return {
+        "head": [tables.heading(m) for m in metrics],
+        "parts": parts,
+        "filter": len(view.cells) > FILTER_FROM,
+        "note": "Mean of the trials, below it the 95 % interval. Bold: the best by"
+        f" {labels.metric_text(view.scenario.metric)}, or not told apart from it. All metrics: cells.csv.",
+    }
+
+
+def _row(row: tables.TableRow) -> dict[str, Any]:
+    cell = row.cell
+    ok = len(cell.results) - cell.failed
+    return {
+        "label": cell.label,
+        "colour": palette.pool_colour(cell.pool),
+        "numbers": row.numbers,
+        "trials": f"{ok}, {cell.failed} failed" if cell.failed else str(ok),
+        "best": row.contender,
+    }
+
+
+def _failures(view: ScenarioView) -> Sequence[dict[str, Any]]:
+    return [
+        {
+            "cell": f"{part.title}: {cell.label}" if part.title else cell.label,
+            "block": result.block,
+            "reason": result.reason or "no reason given",
+            "log": result.log_tail.strip(),
+        }
+        for part in view.parts
+        for cell in part.cells
+        for result in cell.results
+        if not result.ok
+    ]

@@ -1,0 +1,143 @@
+"""A run on the terminal and as JSON: ``celery-bench show`` and ``celery-bench list``."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench import doubts, model, store
+from bench.errors import BenchError
+from bench.report import answer, conditions, labels, tables
+from bench.report.view import Part, ScenarioView, collect
+
+NARROW = 100
+"""Below this many columns a table shows fewer metrics."""
+NARROW_METRICS, WIDE_METRICS = 4, 7
+MOST_CASES = 3
+
+
+def as_json(run: store.Run) -> dict[str, Any]:
+    """Every cell and every metric, SI units, as ``celery-bench show --json`` writes it; no NaN."""
+    return {
+        "format": model.FORMAT,
+        "run": run.name,
+        "cells": [_cell_json(summary) for summary in doubts.summarise_run(run)],
+    }
+
+
+def _cell_json(summary: model.CellSummary) -> dict[str, Any]:
+    metrics = {
+        name: {"point": e.point, "lower": _finite(e.lower), "upper": _finite(e.upper)}
+        for name, e in summary.metrics.items()
+        if math.isfinite(e.point)
+    }
+    return {
+        "scenario": summary.scenario,
+        "settings": dict(summary.settings),
+        "trials": summary.trials,
+        "failed_trials": summary.failed_trials,
+        "metrics": metrics,
+        "doubts": [asdict(doubt) for doubt in summary.doubts],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def render(run: store.Run, console: Console) -> None:
+    """The numbers of every cell, the answer and the doubts."""
+    views = collect(run)
+    console.print(Text.assemble((run.name, "bold"), "  ", (conditions.subtitle(run, views), "dim")))
+    for view in views:
+        console.print()
+        _render_scenario(view, run, console)
+
+
+def _render_scenario(view: ScenarioView, run: store.Run, console: Console) -> None:
+    console.print(Text(view.scenario.question, style="bold"))
+    metrics = tables.main_metrics(view)
+    shown = metrics[: NARROW_METRICS if console.width < NARROW else WIDE_METRICS]
+    for part in view.parts:
+        if any(cell.results for cell in part.cells):
+            console.print(_table(part, shown, narrow=console.width < NARROW))
+    for finding in answer.findings(view):
+        console.print(Text(finding.text, style="" if finding.decided else "yellow"))
+    for remark in conditions.remarks(view, run):
+        console.print(Text(remark, style="yellow"))
+    for gate in view.gates:
+        style = {"pass": "green", "fail": "bold red"}.get(gate.outcome, "yellow")
+        console.print(Text.assemble((f"{gate.outcome:<9} ", style), gate.text))
+        for line in gate.problems[:MOST_CASES]:
+            console.print(Text(f"  {line}"))
+        if len(gate.problems) > MOST_CASES:
+            console.print(Text(f"  and {len(gate.problems) - MOST_CASES} more cells"))
+    _render_doubts(view, console)
+
+
+def _table(part: Part, metrics: Sequence[str], *, narrow: bool) -> Table:
+    """One row a cell; the first metric with its interval, the others without where room is short."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title_justify="left")
+    table.add_column(part.title or "settings", overflow="fold", min_width=12)
+    for metric in metrics:
+        table.add_column(tables.heading(metric), justify="right", overflow="fold")
+    for row in tables.rows(part, metrics):
+        cells: list[str | Text] = []
+        for i, number in enumerate(row.numbers):
+            text = "–" if number is None else number.point if narrow and i else str(number)
+            cells.append(Text(text))
+        if row.cell.trouble and not row.cell.measured:
+            cells[:1] = [Text(row.cell.trouble, style="red")]
+        elif row.cell.trouble:
+            cells[0] = Text.assemble(str(cells[0]), (f" {row.cell.trouble}", "red"))
+        table.add_row(Text(row.cell.label), *cells, style="bold" if row.contender else "")
+    return table
+
+
+def _render_doubts(view: ScenarioView, console: Console) -> None:
+    groups = tables.doubt_groups(view)
+    if not groups:
+        return
+    console.print()
+    console.print(Text("Doubts", style="bold"))
+    for group in groups:
+        where, text = group.cases[0]
+        more = "" if len(group.cases) == 1 else f" and {labels.plural(len(group.cases) - 1, 'similar case')}"
+        console.print(Text.assemble(("• ", "yellow"), f"{text} ({where}{more})"))
+        console.print(Text(f"  {group.advice}", style="dim"))
+
+
+def listing(runs: Iterable[store.Run]) -> Table:
+    """One row a run, for ``celery-bench list``."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", overflow="fold")
+    for name in ("created", "trials", "failed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("question", overflow="ellipsis", no_wrap=True)
+    for run in runs:
+        table.add_row(*_list_row(run))
+    return table
+
+
+def _list_row(run: store.Run) -> list[Text]:
+    created = str(run.meta.get("created", "")).replace("T", " ")[:16]
+    try:
+        results = run.results()
+        planned = sum(len(s.cells) * s.repeats for s in run.scenarios)
+        counted = f"{len(results)}/{planned}" if len(results) < planned else str(len(results))
+        failed = str(sum(not r.ok for r in results) or "")
+        question = " · ".join(s.question for s in run.scenarios)
+    except BenchError as error:
+        counted, failed, question = "?", "", error.message
+    return [
+        Text(run.name),
+        Text(created),
+        Text(counted),
+        Text(failed, style="red"),
+        Text(question, style="dim"),
+    ]

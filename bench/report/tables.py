@@ -1,0 +1,185 @@
+"""Rows for every table (terminal, page, Markdown, CSV): which metrics, in which words and intervals."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench import model, units
+from bench.model import Estimate
+from bench.report import figures, labels
+from bench.report.view import CellView, Part, ScenarioView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """An estimate as text: ``247/s`` and ``240–254/s`` (empty with fewer than two trials)."""
+
+    point: str
+    interval: str
+
+    def __str__(self) -> str:
+        return f"{self.point} ({self.interval})" if self.interval else self.point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
+    """A cell: its words and one number (None: not measured) for each column."""
+
+    cell: CellView
+    numbers: tuple[Number | None, ...]
+    contender: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtGroup:
+    """The same kind of doubt in several cells: ``cases`` holds (cells in words, what was seen there)."""
+
+    kind: str
+    advice: str
+    """What to do, as said of the first cell."""
+    cases: tuple[tuple[str, str], ...]
+    cells: int
+
+
+def main_metrics(view: ScenarioView) -> tuple[str, ...]:
+    """The scenario's own metric first, then those everyone asks for, as far as any cell has them."""
+    duration = figures.duration_to_show(view)
+    wanted = (
+        view.scenario.metric,
+        "throughput",
+        "makespan",
+        "utilisation",
+        f"p50({duration})",
+        f"p95({duration})",
+        f"p99({duration})",
+        "mean(prefetch_wait)",
+        "cpu_per_task",
+        "memory",
+    )
+    have = {m for cell in view.cells for m in cell.summary.metrics}
+    bad = tuple(
+        c
+        for c in model.COUNTS
+        if any(c in s and s[c].point > 0 for s in (x.summary.metrics for x in view.cells))
+    )
+    return tuple(dict.fromkeys(m for m in (*wanted, *bad) if m in have))
+
+
+def number(metric: str, estimate: Estimate) -> Number:
+    """The estimate in human units, the unit written once in the interval where both ends share it."""
+    point = units.format_metric(metric, estimate.point)
+    if estimate.lower is None or estimate.upper is None:
+        return Number(point=point, interval="")
+    return Number(point=point, interval=interval(metric, estimate.lower, estimate.upper))
+
+
+def interval(metric: str, lower: float, upper: float) -> str:
+    """``240–254/s``; both units where they differ (``900 ms–1.2 s``)."""
+    low, high = units.format_metric(metric, lower), units.format_metric(metric, upper)
+    low_number, _, low_unit = low.partition(" ") if " " in low else low.partition("/")
+    _, _, high_unit = high.partition(" ") if " " in high else high.partition("/")
+    simple = low_number.replace(".", "").isdigit() and low_unit == high_unit
+    return f"{low_number if simple else low}–{high}"
+
+
+def rows(part: Part, metrics: Sequence[str]) -> list[TableRow]:
+    """The cells of one circumstance, in the order of the file."""
+    out = []
+    for cell in part.cells:
+        have = cell.summary.metrics
+        numbers = tuple(number(m, have[m]) if m in have else None for m in metrics)
+        out.append(TableRow(cell=cell, numbers=numbers, contender=cell.id in part.contenders))
+    return out
+
+
+def heading(metric: str) -> str:
+    """A column's head."""
+    return labels.metric_text(metric)
+
+
+def doubt_groups(view: ScenarioView) -> list[DoubtGroup]:
+    """Doubts of the same kind together, and within them cells of which the same was seen; gravest first."""
+    seen: dict[str, dict[str, list[str]]] = {}
+    advice: dict[str, str] = {}
+    several = len(view.parts) > 1
+    for part in view.parts:
+        for cell in part.cells:
+            name = f"{part.title}: {cell.label}" if several else cell.label
+            for doubt in cell.summary.doubts:
+                seen.setdefault(doubt.kind, {}).setdefault(doubt.text, []).append(name)
+                advice.setdefault(doubt.kind, doubt.advice)
+    return [
+        DoubtGroup(
+            kind=kind,
+            advice=advice[kind],
+            cases=tuple((_cells_text(names, len(view.cells)), text) for text, names in cases.items()),
+            cells=sum(len(names) for names in cases.values()),
+        )
+        for kind, cases in seen.items()
+    ]
+
+
+def _cells_text(names: Sequence[str], everywhere: int) -> str:
+    if len(names) == everywhere > 1:
+        return f"all {everywhere} cells"
+    return "; ".join(names)
+
+
+def cells_csv(views: Iterable[ScenarioView]) -> str:
+    """One line for each cell and metric, SI units, with its interval."""
+    listed = list(views)
+    axes = _axes(listed)
+    lines: list[list[object]] = [
+        ["scenario", "cell", *axes, "trials", "failed_trials", "metric", "point", "lower", "upper", "n"]
+    ]
+    for view in listed:
+        for cell in view.cells:
+            s = cell.summary
+            head = [s.scenario, s.cell, *(cell.settings.get(a, "") for a in axes), s.trials, s.failed_trials]
+            for metric, e in s.metrics.items():
+                lines.append([*head, metric, repr(e.point), _si(e.lower), _si(e.upper), e.n])
+            if not s.metrics:
+                lines.append([*head, "", "", "", "", ""])
+    return _csv(lines)
+
+
+def trials_csv(views: Iterable[ScenarioView]) -> str:
+    """One line for each trial, a column for each metric, SI units."""
+    listed = list(views)
+    axes = _axes(listed)
+    results = sorted((r for view in listed for r in view.results), key=lambda r: r.position)
+    metrics = [m for m in model.METRICS if any(m in r.metrics for r in results)]
+    lines: list[list[object]] = [
+        ["trial", "scenario", "cell", *axes, "block", "position", "started_at", "outcome", "reason", *metrics]
+    ]
+    for r in results:
+        lines.append(
+            [
+                r.trial,
+                r.scenario,
+                r.cell,
+                *(r.settings.get(a, "") for a in axes),
+                r.block,
+                r.position,
+                r.started_at,
+                r.outcome,
+                r.reason,
+                *(_si(r.metrics.get(m)) for m in metrics),
+            ]
+        )
+    return _csv(lines)
+
+
+def _axes(views: Sequence[ScenarioView]) -> list[str]:
+    return list(dict.fromkeys(a for view in views for cell in view.cells for a in cell.settings))
+
+
+def _si(value: float | None) -> str:
+    return "" if value is None else repr(float(value))
+
+
+def _csv(lines: Sequence[Sequence[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(lines)
+    return out.getvalue()

@@ -1,0 +1,168 @@
+"""A run arranged for reading: scenario → circumstance → cell, with everything known about each.
+
+Everything a page, a picture or a sentence shows comes from here, so that all of them agree.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench import compare, doubts, gate, model, store
+from bench.model import Label
+from bench.report import labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellView:
+    """One cell: its words, its summary and its trials in the order they ran."""
+
+    id: str
+    label: str
+    """The choice in words, without the circumstance: ``prefork, prefetch 4``."""
+    choice_key: str
+    pool: str | None
+    """The pool that gives the cell its colour."""
+    setup: model.Setup
+    settings: Mapping[str, Label]
+    summary: model.CellSummary
+    results: tuple[model.TrialResult, ...]
+
+    @property
+    def failed(self) -> int:
+        return self.summary.failed_trials
+
+    @property
+    def measured(self) -> bool:
+        """True where at least one trial finished well."""
+        return any(r.ok for r in self.results)
+
+    @property
+    def trouble(self) -> str:
+        """Why numbers are missing: ``2 of 5 trials failed``, ``not run``, or nothing."""
+        if not self.results:
+            return "not run"
+        return f"{self.failed} of {labels.plural(len(self.results), 'trial')} failed" if self.failed else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The cells of one circumstance, such as one workload, and how they rank by the scenario's metric."""
+
+    title: str
+    """``cpu``; empty where the scenario has no circumstances."""
+    cells: tuple[CellView, ...]
+    ranking: compare.Ranking | None
+
+    @property
+    def contenders(self) -> frozenset[str]:
+        """Ids of the best cell and of those that cannot be told apart from it."""
+        return frozenset(self.ranking.contenders) if self.ranking else frozenset()
+
+    def cell(self, cell_id: str) -> CellView:
+        return next(c for c in self.cells if c.id == cell_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateView:
+    """One gate of the scenario: the cells that fail it and those where it stays open, in words."""
+
+    text: str
+    outcome: str
+    passed: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioView:
+    """One scenario of a run, ready to be read."""
+
+    scenario: model.Scenario
+    parts: tuple[Part, ...]
+    gates: tuple[GateView, ...]
+
+    @property
+    def cells(self) -> tuple[CellView, ...]:
+        return tuple(cell for part in self.parts for cell in part.cells)
+
+    @property
+    def results(self) -> tuple[model.TrialResult, ...]:
+        return tuple(result for cell in self.cells for result in cell.results)
+
+
+def collect(run: store.Run) -> tuple[ScenarioView, ...]:
+    """Everything a report on ``run`` shows; also of one that was interrupted or failed altogether."""
+    results = run.results()
+    summaries = {(s.scenario, s.cell): s for s in doubts.summarise_run(run)}
+    return tuple(_scenario_view(scenario, results, summaries) for scenario in run.scenarios)
+
+
+def _scenario_view(
+    scenario: model.Scenario,
+    results: Sequence[model.TrialResult],
+    summaries: Mapping[tuple[str, str], model.CellSummary],
+) -> ScenarioView:
+    mine = [r for r in results if r.scenario == scenario.name]
+    choices = labels.varying(labels.split_settings(c.settings)[1] for c in scenario.cells)
+    circumstances = labels.varying(labels.split_settings(c.settings)[0] for c in scenario.cells)
+    rankings = {_key(r.circumstance): r for r in compare.rank(scenario, mine, scenario.metric)}
+    groups: dict[str, list[model.Cell]] = {}
+    for cell in scenario.cells:
+        groups.setdefault(_key(labels.split_settings(cell.settings)[0]), []).append(cell)
+    parts = tuple(
+        Part(
+            title=labels.settings_text(cells[0].settings, circumstances) if circumstances else "",
+            cells=tuple(_cell_view(c, scenario, mine, summaries, choices) for c in cells),
+            ranking=rankings.get(key),
+        )
+        for key, cells in groups.items()
+    )
+    cells = [cell for part in parts for cell in part.cells]
+    gates = tuple(_gate_view(text, parts, cells) for text in scenario.gates)
+    return ScenarioView(scenario=scenario, parts=parts, gates=gates)
+
+
+def _key(settings: Mapping[str, Label]) -> str:
+    return repr(sorted(settings.items()))
+
+
+def _cell_view(
+    cell: model.Cell,
+    scenario: model.Scenario,
+    results: Sequence[model.TrialResult],
+    summaries: Mapping[tuple[str, str], model.CellSummary],
+    choices: Sequence[str],
+) -> CellView:
+    mine = tuple(r for r in results if r.cell == cell.id)
+    summary = summaries.get((scenario.name, cell.id)) or model.CellSummary(
+        scenario=scenario.name,
+        cell=cell.id,
+        settings=cell.settings,
+        trials=len(mine),
+        failed_trials=sum(not r.ok for r in mine),
+        metrics={},
+    )
+    _, choice = labels.split_settings(cell.settings)
+    label = labels.settings_text(choice, choices) if choices else cell.setup.workers.pool
+    return CellView(
+        id=cell.id,
+        label=label,
+        choice_key=_key(choice),
+        pool=cell.setup.workers.pool,
+        setup=cell.setup,
+        settings=cell.settings,
+        summary=summary,
+        results=mine,
+    )
+
+
+def _gate_view(text: str, parts: Sequence[Part], cells: Sequence[CellView]) -> GateView:
+    """The gate over all cells: fails if one fails, open if one is open."""
+    wanted = gate.parse(text)
+    verdicts = [
+        (f"{part.title}: {cell.label}" if part.title else cell.label, gate.judge(wanted, cell.summary))
+        for part in parts
+        for cell in part.cells
+    ]
+    outcomes = {verdict.outcome for _, verdict in verdicts}
+    outcome = next((o for o in ("fail", "undecided") if o in outcomes), "pass")
+    problems = tuple(f"{name}: {verdict.text}" for name, verdict in verdicts if verdict.outcome != "pass")
+    return GateView(text=text, outcome=outcome, passed=len(cells) - len(problems), problems=problems)
