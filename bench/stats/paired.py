@@ -30,7 +30,7 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Paired:
     """
     if len(a) != len(b):
         raise ValueError("pairs need as many values on both sides")
-    if min(*a, *b, 1.0) <= 0:
+    if not (np.asarray([a, b]) > 0).all():
         raise ValueError("ratios need values above zero")
     ratios = (np.asarray(a, dtype=float) / np.asarray(b, dtype=float)).tolist()
     interval = geometric(ratios)

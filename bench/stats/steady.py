@@ -55,10 +55,11 @@ class Steady:
     why: str = ""
 
 
-def mser(values: NDArray[np.float64]) -> int:
-    """How many leading values to cut: the d that minimises Σ_{i≥d} (yᵢ − ȳ_d)² / (n − d)², the squared
-    standard error of the mean of what is left. ``LEFT`` values always stay; 0 for a shorter or constant
-    series.
+def mser(values: NDArray[np.float64], most: int | None = None) -> int:
+    """How many leading values to cut, at ``most`` so many: the d that minimises Σ_{i≥d} (yᵢ − ȳ_d)² / (n −
+    d)², the squared standard error of the mean of what is left.
+
+    ``LEFT`` values always stay; 0 for a shorter or constant series.
     """
     if values.size <= LEFT or np.ptp(values) <= EQUAL * abs(values.mean()):
         return 0
@@ -66,7 +67,8 @@ def mser(values: NDArray[np.float64]) -> int:
     left = np.arange(1, values.size + 1)
     sums, squares = np.cumsum(centred), np.cumsum(centred**2)
     criterion = ((squares - sums**2 / left) / left**2)[::-1]
-    return int(np.argmin(criterion[: values.size - LEFT + 1]))
+    longest = values.size - LEFT
+    return int(np.argmin(criterion[: 1 + (longest if most is None else min(most, longest))]))
 
 
 def trend(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -103,8 +105,8 @@ def steady(ends: NDArray[np.float64], *, slots: int, tail: float) -> Steady:
     """The window of ``ends`` (sorted completion times, s) from the cut of MSER-5 to ``tail`` (s), with its
     verdict.
 
-    never: too few completions, or the rate still changes in the second half of the trial, where the rule
-    would cut more than half away. drifting: a significant trend of at least ``TREND`` across the window.
+    At most half is cut. drifting: a significant trend of at least ``TREND`` is left. never: too few
+    completions, or there is such a trend and the rule itself would cut more than half.
     """
     ends = ends[ends <= tail]
     bins, size = _bins(ends, slots)
@@ -112,15 +114,12 @@ def steady(ends: NDArray[np.float64], *, slots: int, tail: float) -> Steady:
         needed = MIN_BINS * size + 1
         why = f"{ends.size} completions before the drain tail, {needed} are needed with {slots} slots"
         return _never(ends, why)
-    cut = mser(bins)
-    if cut > bins.size // 2:
-        change, p = trend(bins)
-        if p < SIGNIFICANCE and abs(change) >= TREND:
-            return _never(ends, "the rate of completions was still changing in the second half")
-        cut = 0  # beyond half by chance: nothing to cut
-    window = ends[cut * size :]
+    cut = mser(bins, bins.size // 2)
     change, p = trend(bins[cut:])
     drifts = p < SIGNIFICANCE and abs(change) >= TREND
+    if drifts and mser(bins) > bins.size // 2:
+        return _never(ends, "the rate of completions was still changing in the second half")
+    window = ends[cut * size :]
     return Steady(
         verdict="drifting" if drifts else "steady",
         start=float(window[0]),
