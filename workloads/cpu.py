@@ -16,7 +16,7 @@ def _iterate(n: int) -> int:
 
 
 def calibrate(seconds: float = 0.3) -> float:
-    """Iterations a millisecond on this machine when idle: the fastest of many short batches (thread CPU time)."""
+    """Iterations a millisecond of an idle core here: the fastest of many short batches (thread CPU time)."""
     best = float("inf")
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -34,12 +34,12 @@ def _per_ms() -> float:
 
 
 def spin(ms: float) -> int:
-    """Pure Python that holds the GIL for ``ms`` milliseconds of an idle core here: a fixed number of iterations."""
+    """Pure Python holding the GIL for ``ms`` milliseconds of an idle core: a fixed number of iterations."""
     return _iterate(round(ms * _per_ms()))
 
 
 def hash(mib: float) -> str:
-    """SHA-256 over ``mib`` MiB in 64 KiB blocks; hashlib releases the GIL, so threads can run it side by side."""
+    """SHA-256 over ``mib`` MiB in 64 KiB blocks; hashlib releases the GIL, so threads run side by side."""
     digest = hashlib.sha256()
     for _ in range(round(mib * 16)):
         digest.update(_BLOCK)

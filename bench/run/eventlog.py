@@ -1,7 +1,7 @@
 """The event log: fixed-size records in a memory-mapped file, one file per process.
 
-Loaded inside workers by its path, so this module is standard library only (reading uses numpy, in the harness).
-Whatever was written survives ``kill -9``: the pages belong to the file, not to the process.
+Loaded inside workers by its path, so this module is standard library only (reading uses numpy, in the
+harness). Whatever was written survives ``kill -9``: the pages belong to the file, not to the process.
 
 A file is one page of header (``MAGIC``, node, pid), then records of 24 bytes. ``kind`` is the last field
 written: a record whose kind is 0 was never finished and does not count.
@@ -47,7 +47,7 @@ class EventLog:
         os.register_at_fork(after_in_child=self._after_fork)
 
     def write(self, kind: int, seq: int, state: int = 0, attempt: int = 0, t_ns: int = 0) -> None:
-        """Append one event of task ``seq``, stamped now unless ``t_ns`` is given; OSError when the disk is full."""
+        """Append one event of task ``seq``, stamped now unless ``t_ns`` is given; OSError on a full disk."""
         segment, index = divmod(self._next(), SEGMENT_RECORDS)
         try:
             pages = self._segments[segment]

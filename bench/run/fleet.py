@@ -41,7 +41,7 @@ class Fleet:
         self._workers = workers
 
     def ready(self) -> bool:
-        return all([node.ready() for node in self.nodes])
+        return sum(node.ready() for node in self.nodes) == len(self.nodes)
 
     def trouble(self) -> str:
         """What is wrong with the first node that died; empty while all live."""
@@ -95,8 +95,8 @@ def start(
 ) -> Fleet:
     """Start all nodes at once; returns before they are ready.
 
-    ``folder`` takes their logs, specs and event files; ``warm_queues`` holds one queue a node, consumed from the start;
-    the trial's own queue is added when the load says so.
+    ``folder`` takes their logs, specs and event files; ``warm_queues`` holds one queue a node, consumed from
+    the start; the trial's own queue is added when the loader says so.
     """
     nodes = []
     for index in range(workers.nodes):

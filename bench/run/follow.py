@@ -54,7 +54,9 @@ def collect(folder: Path, choice: npt.NDArray[np.int16]) -> pd.DataFrame:
     for path in sorted(folder.glob("events-*.bin")):
         records, node, pid = eventlog.read(path)
         records = records[records["seq"] >= 0]
-        columns: dict[str, Any] = {name: records[name] for name in ("seq", "t_ns", "kind", "state", "attempt")}
+        columns: dict[str, Any] = {
+            name: records[name] for name in ("seq", "t_ns", "kind", "state", "attempt")
+        }
         columns["node"] = np.full(len(records), node, np.int16)
         columns["pid"] = np.full(len(records), pid, np.int32)
         columns["task"] = choice[records["seq"]].astype(np.int16)

@@ -1,8 +1,9 @@
 """Nothing is left behind: a small process that outlives the harness only to clean up after it.
 
-The harness tells it which process groups and folders are its own. However the harness ends, even by ``kill -9``, the
-pipe between them closes; the keeper then kills what is still registered and removes the folders. Workers
-also carry a parent-death signal of their own; this covers the broker, the services and the files.
+The harness tells it which process groups and folders are its own. However the harness ends, even by
+``kill -9``, the pipe between them closes; the keeper then kills what is still registered and removes the
+folders. Workers also carry a parent-death signal of their own; this covers the broker, the services and the
+files.
 """
 
 import contextlib

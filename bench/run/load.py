@@ -91,10 +91,10 @@ class Loader:
         return {"loaded": len(self.choice)}
 
     def open_gate(self) -> int:
-        """Tell every node to consume the trial's queue, return when (ns); TimeoutError when one does not answer.
+        """Let every node consume the trial's queue; when (ns), or TimeoutError when one does not answer.
 
-        A Redis consumer learns of a new queue only when its blocking pop on the old ones returns, up to a second later:
-        so each gets one message more on its own queue, a task of Celery's that does nothing.
+        A Redis consumer learns of a new queue only when its blocking pop on the old ones returns, up to a
+        second later: so each gets one message more on its own queue, a task of Celery's that does nothing.
         """
         nodes = self.spec["nodes"]
         replies = self.app.control.broadcast(

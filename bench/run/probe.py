@@ -6,7 +6,7 @@ from typing import Any
 import psutil
 
 MEMORY_EVERY_S = 1.0
-"""PSS is read from smaps_rollup, about a millisecond a process: once a second keeps it below 2 % of a core."""
+"""Reading PSS takes about a millisecond a process: once a second keeps it below 2 % of a core."""
 FAMILY_EVERY_S = 1.0
 
 
@@ -67,7 +67,7 @@ class Probe:
                 self._families[group] = roots + children
 
     def _cpu(self, group: str, processes: list[psutil.Process]) -> float:
-        """Seconds of all processes the group ever had: those that ended are in their parents' children times."""
+        """Seconds of all processes the group ever had: the ended are in their parents' children times."""
         total = sum(_times(p, own=True) for p in processes)
         if group == "pool":
             return total + sum(_times(p, own=False) for p in self._families["workers"])

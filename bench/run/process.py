@@ -1,6 +1,8 @@
 """One child process in a group of its own, logging to a file, known to the keeper."""
 
 import os
+import signal
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +68,11 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 def describe_end(status: int) -> str:
     """ "was killed by SIGKILL" or "exited with status 1"."""
-    import signal
-
     return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

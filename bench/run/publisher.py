@@ -1,5 +1,6 @@
 """The harness's end of the loader process: its spec, its commands, its answers."""
 
+import contextlib
 import json
 import os
 import sys
@@ -32,18 +33,14 @@ class Publisher:
 
     def tell(self, command: str) -> None:
         assert self.child.process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it died: ``trouble`` says how
             self.child.process.stdin.write(f"{command}\n".encode())
             self.child.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died: ``trouble`` says how
 
     def answer(self) -> dict[str, Any] | None:
         """The next answer, or None when it has not come yet."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._buffer += os.read(self._answers, 65536)
-        except BlockingIOError:
-            pass
         line, newline, rest = self._buffer.partition(b"\n")
         if not newline:
             return None

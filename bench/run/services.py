@@ -1,7 +1,7 @@
 """Counterparts of the tasks: a loopback HTTP server that answers after the delay it is asked for.
 
-Run as a process of its own (``python services.py``); prints its port. One asyncio loop: a thousand open requests cost
-it little.
+Run as a process of its own (``python services.py``); prints its port. One asyncio loop: a thousand open
+requests cost it little.
 """
 
 import asyncio

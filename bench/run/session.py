@@ -113,11 +113,15 @@ class Services:
             return {}
         if self._http is None or self._http.exit_status is not None:
             log = self._folder / "services.log"
-            self._http = Child([sys.executable, "-I", str(SERVICES)], keeper=self._keeper, log=log, pipes=True)
+            self._http = Child(
+                [sys.executable, "-I", str(SERVICES)], keeper=self._keeper, log=log, pipes=True
+            )
             assert self._http.process.stdout is not None
             port = self._http.process.stdout.readline().strip()
             if not port:
-                raise EnvironmentFault("The loopback HTTP server did not start.", self._http.tail() or "No output.")
+                raise EnvironmentFault(
+                    "The loopback HTTP server did not start.", self._http.tail() or "No output."
+                )
             self._env = {"CELERY_BENCH_HTTP_URL": f"http://127.0.0.1:{port.decode()}"}
         return self._env
 
@@ -133,7 +137,7 @@ class Services:
 def _stop_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP end a session like Ctrl-C does."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in STOPPING}
@@ -152,4 +156,3 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-

@@ -93,7 +93,9 @@ class Course:
         self.around = around
         self.timings: dict[str, float] = {}
         self.probe: Probe | None = None
+        self._mark = time.monotonic()
         self.broker = around.brokers.get(self.setup.broker)
+        self._stage("broker")
         tag = str(uuid4())[:24]
         queue = f"bench.{tag.rstrip('-')}"
         queues = [f"{queue}.warm{n}" for n in range(self.setup.workers.nodes)]
@@ -103,7 +105,6 @@ class Course:
             "app": APP, "settings": settings, "tag": tag, "warm_queues": queues,
             "folder": folder, "keeper": around.keeper, "env": around.env,
         }  # fmt: skip
-        self._mark = time.monotonic()
         self.fleet = fleets.start(self.setup.workers, **shared)
         stack.callback(self.fleet.stop)
         self.publisher = publishers.start(self.setup, queue=queue, seed=trial.seed, **shared)
@@ -165,7 +166,7 @@ class Course:
             self.follower.poll()
             now = time.monotonic()
             backlog = self.follower.sent - self.follower.ended
-            if self.follower.ended > ended or backlog == 0 or not loaded and ended == 0:
+            if self.follower.ended > ended or backlog == 0 or (not loaded and ended == 0):
                 ended, progress_at = self.follower.ended, now
             self._check_stall(progress_at, "load", ended, total)
             if now - sampled_at >= SAMPLE_S:
@@ -197,7 +198,9 @@ class Course:
     def _check_stall(self, since: float, phase: str, done: int, total: int) -> None:
         limit = self.setup.limits.stall
         if time.monotonic() - since > limit:
-            raise TrialFailed(f"stalled: no completion for {limit:g} s of the {phase}, {done} of {total} had ended")
+            raise TrialFailed(
+                f"stalled: no completion for {limit:g} s of the {phase}, {done} of {total} had ended"
+            )
 
     def _stage(self, name: str) -> None:
         now = time.monotonic()
@@ -205,7 +208,7 @@ class Course:
         self._mark = now
 
     def _forget(self, queues: list[str]) -> None:
-        if not self.broker.child:
+        if self.broker.alive():
             self.broker.forget(queues)
 
 
