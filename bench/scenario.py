@@ -89,7 +89,7 @@ def load(
     setups, cell_mistakes = _setups(document.data, points, lenient=bool(matrix_mistakes))
     mistakes = [*document.mistakes, *mistakes, *matrix_mistakes, *cell_mistakes]
     if mistakes or head is None:
-        raise ScenarioError(_tell(mistakes, document.marks))
+        raise ScenarioError(_tell(mistakes, document.marks, first=len(document.mistakes)))
     if quick:
         setups = [quicken(setup) for setup in setups]
     cells = _cells(points, setups)
@@ -169,10 +169,16 @@ def _blame(mistake: Mistake, overrides: Sequence[Override]) -> Mistake:
     return Mistake(path=mistake.path, text=mistake.text)
 
 
-def _tell(mistakes: Sequence[Mistake], marks: scenario_yaml.Marks) -> list[str]:
-    """One line for each mistake, in the order of the file."""
+def _tell(mistakes: Sequence[Mistake], marks: scenario_yaml.Marks, first: int) -> list[str]:
+    """One line for each mistake, in the order of the file.
+
+    What the ``first`` ones say of a value (it is no data at all) makes other remarks on it superfluous.
+    """
+    no_data = {marks.locate(mistake.path) for mistake in mistakes[:first] if mistake.path}
     lines: dict[str, tuple[bool, int]] = {}
-    for mistake in mistakes:
+    for index, mistake in enumerate(mistakes):
+        if index >= first and marks.locate(mistake.path) in no_data:
+            continue
         place, path = marks.locate(mistake.path)
         place = mistake.place or place
         name = ".".join(map(str, path))

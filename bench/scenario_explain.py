@@ -72,7 +72,7 @@ def _touch(path: Steps, other: Steps) -> bool:
 def check_head(data: Mapping[str, Any]) -> tuple[HeadKeys | None, list[Mistake]]:
     """Question, metric, repeats and gates, or what is wrong with them; unknown keys of the file as well."""
     mistakes = [
-        Mistake(path=(key,), text=f"unknown key. {_instead(key)}") for key in data if key not in TOP_KEYS
+        Mistake(path=(key,), text=f"unknown key. {instead(key)}") for key in data if key not in TOP_KEYS
     ]
     try:
         return HeadKeys.model_validate({k: data[k] for k in HEAD_KEYS if k in data}), mistakes
@@ -80,7 +80,7 @@ def check_head(data: Mapping[str, Any]) -> tuple[HeadKeys | None, list[Mistake]]
         return None, [*mistakes, *_explain_all(error)]
 
 
-def _instead(key: str) -> str:
+def instead(key: str) -> str:
     """Which key was meant by an unknown one at the top: ``concurrency`` belongs below ``workers``."""
     below = [path for path in known_paths() if path.rpartition(".")[2] == key]
     if below:
@@ -110,7 +110,8 @@ def _explain(detail: ErrorDetails) -> Mistake:
         return Mistake(path=(*path, "shape"), text=f"{shown(context['tag'])} is not a shape of load. {near}")
     if kind in ("literal_error", "enum"):
         known = [word.strip("' ") for word in context["expected"].replace(" or ", ", ").split(",")]
-        return Mistake(path=path, text=f"{shown(given)} is not a {last}. {did_you_mean(str(given), known)}")
+        noun = "broker" if path == ("broker", "kind") else last
+        return Mistake(path=path, text=f"{shown(given)} is not a {noun}. {did_you_mean(str(given), known)}")
     return Mistake(path=path, text=_reason(kind, given, context, detail["msg"]))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.model import Cell
+from bench.scenario_explain import instead
 from bench.scenario_keys import HEAD_KEYS, MATRIX_WORDS, TOP_KEYS
 from bench.scenario_mistakes import Mistake, PathError, Steps, did_you_mean, safe
 from bench.scenario_paths import canonical, replace, steps, text_of, unknown
@@ -55,15 +56,9 @@ class Options:
             return
         if path[0] == "matrix" and len(path) > 1:
             path = ("matrix", name.removeprefix("matrix."))
-        elif len(path) > 1 or path[0] not in TOP_KEYS:
-            problem = (
-                f"no key of a scenario. {did_you_mean(name, TOP_KEYS)}"
-                if path[0] in HEAD_KEYS
-                else unknown(path)
-            )
-            if problem:
-                self._wrong(place, (), problem)
-                return
+        elif problem := _unknown(path):
+            self._wrong(place, (), problem)
+            return
         self._pin(path, value)
         data = replace(self._document.data, path, value)
         self._document.data.update(data)
@@ -90,6 +85,13 @@ class Options:
         keys = [key for part in parts if isinstance(part, dict) for key in part]
         words = MATRIX_WORDS
         return [canonical(steps(key)) for key in keys if isinstance(key, str) and key not in words]
+
+
+def _unknown(path: Steps) -> str:
+    """A sentence about a path that no scenario has, or nothing."""
+    if len(path) == 1:
+        return "" if path[0] in TOP_KEYS else f"unknown key. {instead(str(path[0]))}"
+    return f"nothing lies below {path[0]}" if path[0] in HEAD_KEYS else unknown(path)
 
 
 def pick(cells: Sequence[Cell], only: Sequence[str]) -> tuple[Cell, ...]:
