@@ -34,8 +34,8 @@ LATE_SHARE = 0.10
 measured."""
 
 BROKER_CORES = 0.80
-"""Valkey and Redis execute commands on one thread: queueing delay at 80 % of a core is already five times
-the service time (1/(1 − ρ), M/M/1)."""
+"""Valkey and Redis execute commands on one thread: at 80 % of a core a command already takes five
+times its own time, most of it queueing (1/(1 − ρ), M/M/1)."""
 
 HARNESS_CORES = 0.10
 """More of a core than this, taken from a two-core machine, is over 5 % of what the workers could use."""
@@ -207,7 +207,7 @@ def wide_interval(e: Evidence) -> Doubt | None:
     if half <= WIDE * abs(found.point):
         return None
     unit = format_metric(e.scenario.metric, half)
-    share = f", {half / abs(found.point):.0%} of it" if found.point else ""
+    share = f", {half / abs(found.point) * 100:.0f} % of it" if found.point else ""
     return Doubt(
         kind="wide-interval",
         text=f"The interval of {e.scenario.metric} is wide: ± {unit}{share}.",
@@ -243,7 +243,7 @@ def steal(e: Evidence) -> Doubt | None:
         return None
     return Doubt(
         kind="steal",
-        text=f"Other guests of this host took {share:.1%} of the CPU time (steal).",
+        text=f"Other guests of this host took {share * 100:.1f} % of the CPU time (steal).",
         advice="Run again at a quieter time or on a machine of your own; trust comparisons within a block.",
     )
 

@@ -102,7 +102,7 @@ def tasks(events: pd.DataFrame) -> pd.DataFrame:
         {
             "task": log.pick("task", log.first(log.kind == INTENDED)),
             "intended": log.seconds(log.first(log.kind == INTENDED)),
-            "sent": np.fmin(log.seconds(log.first(log.kind == SENT)), _or_inf(received)),
+            "sent": np.minimum(log.seconds(log.first(log.kind == SENT)), _or_inf(received)),
             "received": received,
             "started": log.seconds(log.first(starts)),
             "last_started": log.seconds(last_start),

@@ -126,7 +126,7 @@ def steady(ends: NDArray[np.float64], *, slots: int, tail: float) -> Steady:
         end=float(window[-1]),
         tasks=int(window.size),
         rate=rate(window, slots),
-        why=f"the rate of completions changed by {-change:+.0%} across the window" if drifts else "",
+        why=f"the rate of completions changed by {-change * 100:+.0f} % across the window" if drifts else "",
     )
 
 

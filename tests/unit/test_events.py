@@ -114,6 +114,8 @@ def test_a_retried_task_waits_once_and_serves_the_last_time() -> None:
     assert row[["received", "started", "last_started", "ended"]].tolist() == [1, 2, 5, 7]
     assert (row["attempts"], row["retries"], row["finals"], row["pid"]) == (2, 1, 1, 12)
     assert analyse.counts(table)["retried"] == 1
+    assert np.isnan(row["sent"])
+    assert analyse.durations(table)["broker_wait"].tolist() == [1.0]
 
 
 def test_a_task_that_ends_twice_counts_once() -> None:

@@ -1,0 +1,169 @@
+"""Every doubt: raised where it should be, with its number, and silent on a healthy run."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import store
+from bench.analyse import result, summarise
+from bench.doubts import RULES, summarise_run, with_doubts
+from bench.model import Cell, Doubt, Load, Scenario, Setup, TaskCall, Trial, TrialResult, Workers, plain
+from bench.run.fake import Fake
+
+FLOOD = Load(tasks=200)
+PACED = Load(shape="constant", rate=100.0, duration=3.0)
+QUIET = Fake(noise=0.01)
+SLEEP = (TaskCall(task="io.sleep", kwargs={"seconds": 0.02}),)
+
+
+def scenario(
+    load: Load = FLOOD, metric: str = "throughput", pool: str = "prefork", gates: tuple[str, ...] = ()
+) -> Scenario:
+    cell = Cell(
+        id="c",
+        settings={"workers.pool": pool},
+        setup=Setup(workers=Workers(pool=pool), workload=SLEEP, load=load),
+    )
+    return Scenario(name="s", question="?", metric=metric, repeats=5, gates=gates, cells=(cell,))
+
+
+def trials(asked: Scenario, n: int = 5, fake: Fake = QUIET) -> list[TrialResult]:
+    cell = asked.cells[0]
+    planned = [Trial(id=f"t{i}", scenario="s", cell=cell, block=i, position=i, seed=i) for i in range(n)]
+    return [result(trial, fake(trial)) for trial in planned]
+
+
+def doubts(asked: Scenario, results: list[TrialResult], **more: Any) -> dict[str, Doubt]:
+    (got,) = with_doubts(asked, summarise(asked, results), results, **more)
+    return {doubt.kind: doubt for doubt in got.doubts}
+
+
+def changed(results: list[TrialResult], group: str, **seconds: float) -> list[TrialResult]:
+    """The same trials with other resources for a group, in cores."""
+    return [
+        replace(
+            r, resources={**r.resources, group: {k: v * r.metrics["makespan"] for k, v in seconds.items()}}
+        )
+        for r in results
+    ]
+
+
+@pytest.mark.parametrize("load", [FLOOD, PACED])
+def test_a_healthy_run_has_none(load: Load) -> None:
+    asked = scenario(load)
+    assert doubts(asked, trials(asked)) == {}
+
+
+def test_a_cell_that_was_not_run_has_none() -> None:
+    assert doubts(scenario(), []) == {}
+
+
+def test_failed_trials() -> None:
+    found = doubts(scenario(), trials(scenario(), fake=Fake(noise=0.01, broken={"t3": "a worker died"})))
+    assert found["failed-trials"].text == "1 of 5 trials failed: a worker died."
+    assert "trials/t3/" in found["failed-trials"].advice
+
+
+def test_nothing_but_failed_trials() -> None:
+    found = doubts(scenario(metric="p99(wait)"), trials(scenario(), fake=Fake(broken={"c": "a worker died"})))
+    assert found["failed-trials"].text.startswith("5 of 5 trials")
+    assert set(found) == {"failed-trials", "flood-latency"}
+
+
+def test_failed_and_lost_and_duplicated_tasks() -> None:
+    results = trials(scenario(), fake=Fake(noise=0.01, failing=0.1, losing=0.1))
+    results = [replace(r, counts={**r.counts, "duplicated": 1}) for r in results]
+    found = doubts(scenario(), results)
+    failed = sum(r.counts["failed"] for r in results)
+    assert found["failed-tasks"].text == f"{failed} of 1000 tasks failed."
+    assert "never ended" in found["lost-tasks"].text
+    assert found["duplicated-tasks"].text == "5 of 1000 tasks ended more than once."
+
+
+def test_mismatch() -> None:
+    results = [replace(r, mismatches=("worker 0 runs with pool solo", "b")) for r in trials(scenario())]
+    text = doubts(scenario(), results)["mismatch"].text
+    assert text == "What ran is not what was asked for: worker 0 runs with pool solo (and 1 more)."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "says"), [("never", "completions ÷ makespan"), ("drifting", "drifted in 5")]
+)
+def test_unsteady_only_where_throughput_is_asked(verdict: str, says: str) -> None:
+    steady = {"verdict": verdict, "why": "too short"}
+    results = [replace(r, steady=steady) for r in trials(scenario())]
+    text = doubts(scenario(), results)["unsteady"].text
+    assert says in text and "(too short)" in text
+    assert "unsteady" not in doubts(scenario(metric="makespan"), results)
+    assert "unsteady" in doubts(scenario(metric="makespan", gates=("throughput > 1/s",)), results)
+
+
+def test_late_load() -> None:
+    asked = scenario(PACED)
+    results = [replace(r, metrics={**r.metrics, "p99(lateness)": 0.005}) for r in trials(asked)]
+    assert "p99(lateness) is 5 ms" in doubts(asked, results)["late-load"].text
+    in_time = [replace(r, metrics={**r.metrics, "p99(lateness)": 0.0019}) for r in results]
+    assert "late-load" not in doubts(asked, in_time)
+
+
+def test_latency_of_a_flood_only_where_asked() -> None:
+    asked = scenario(gates=("p95(response) < 1s",))
+    assert "p95(response)" in doubts(asked, trials(asked))["flood-latency"].text
+    assert doubts(scenario(PACED, gates=("p50(response) < 1s",)), trials(scenario(PACED))) == {}
+    service = scenario(gates=("p50(service) < 1s",))
+    assert doubts(service, trials(service)) == {}
+
+
+def test_too_few_tasks_for_the_percentile() -> None:
+    asked = scenario(PACED, metric="p99(response)")
+    assert doubts(asked, trials(asked))["few-tasks"].text == (
+        "p99(response) needs 1000 ended tasks a trial (10 beyond it), there were 300."
+    )
+
+
+def test_few_trials_and_quick_runs() -> None:
+    assert "only 2 trials a cell" in doubts(scenario(), trials(scenario(), 2))["few-trials"].text
+    assert "only 1 trial a cell" in doubts(scenario(), trials(scenario(), 1))["few-trials"].text
+    assert set(doubts(scenario(), trials(scenario(), 1), quick=True)) == {"quick"}
+
+
+def test_wide_interval() -> None:
+    results = trials(scenario(), fake=Fake(noise=0.2))
+    text = doubts(scenario(), results)["wide-interval"].text
+    assert text.startswith("The interval of throughput is wide: ± ") and "/s, " in text and " % of it" in text
+
+
+def test_busy_broker_and_harness_and_neighbours() -> None:
+    results = trials(scenario())
+    assert "0.95" in doubts(scenario(), changed(results, "broker", cpu=0.95))["broker-busy"].text
+    assert "0.30 cores" in doubts(scenario(), changed(results, "harness", cpu=0.3))["harness-busy"].text
+    stolen = changed(results, "system", cpu=1.0, steal=0.06)
+    assert "3.0 %" in doubts(scenario(), stolen, cores=2)["steal"].text
+    assert "steal" not in doubts(scenario(), stolen, cores=4)
+
+
+def test_eventlet() -> None:
+    asked = scenario(pool="eventlet")
+    assert list(doubts(asked, trials(asked))) == ["eventlet"]
+
+
+def test_texts_are_sentences_with_advice() -> None:
+    asked = scenario(pool="eventlet", metric="p99(wait)")
+    results = changed(trials(asked, 2, Fake(noise=0.3, failing=0.1)), "broker", cpu=1.0)
+    found = doubts(asked, results)
+    assert len(found) >= 5 and len(found) <= len(RULES)
+    for doubt in found.values():
+        assert doubt.text.endswith(".") and doubt.advice.endswith(".")
+        assert doubt.text[0].isupper() or doubt.text[0].isdigit() or doubt.kind in ("eventlet", "few-tasks")
+
+
+def test_a_whole_run(tmp_path: Path) -> None:
+    asked = scenario()
+    run = store.create(tmp_path, "r", {"quick": True, "scenarios": [plain(asked)], "host": {"cores": 2}})
+    trial = Trial(id="t0", scenario="s", cell=asked.cells[0], block=0, position=0, seed=0)
+    recording = Fake()(trial)
+    run.append(result(trial, recording), recording)
+    (got,) = summarise_run(store.open_run(tmp_path, "r"))
+    assert (got.cell, got.trials, [d.kind for d in got.doubts]) == ("c", 1, ["quick"])
