@@ -27,6 +27,9 @@ _BOUNDS = {
 }
 
 
+_NO_LOAD = {"shape": "flood", "tasks": 1}
+_NO_TASK = {"task": ""}
+
 Check = Callable[[model.Setup], Iterable[Mistake]]
 
 
@@ -48,17 +51,17 @@ def check_setup(data: Mapping[str, Any], check: Check) -> tuple[model.Setup | No
 
 def _check_rest(keys: Mapping[str, Any], wrong: list[Steps], check: Check) -> list[Mistake]:
     """Mistakes that have nothing to do with the ``wrong`` paths, found by putting harmless values there."""
-    rest: dict[str, Any] = {"load": {"shape": "flood", "tasks": 1}, "workload": {"task": ""}, **keys}
-    for path in wrong:
-        if path[0] == "load":
-            rest["load"] = {"shape": "flood", "tasks": 1}
-        elif path[-1] == "task":
-            rest = replace(rest, path, "")
-        else:
-            rest = without(rest, path)
+    rest: dict[str, Any] = {"load": _NO_LOAD, "workload": _NO_TASK, **keys}
     try:
-        setup = to_setup(SetupKeys.model_validate({"workload": {"task": ""}, **rest}))
-    except ValidationError:
+        for path in wrong:
+            if path[0] == "load":
+                rest["load"] = _NO_LOAD
+            elif path[0] == "workload" and (len(path) <= 2 or path[-1] == "task"):
+                rest = replace(rest, path, "" if path[-1] == "task" else _NO_TASK)
+            else:
+                rest = without(rest, path)
+        setup = to_setup(SetupKeys.model_validate(rest))
+    except ValueError:  # beyond repair; pydantic's and PathError are ValueErrors
         return []
     return [m for m in check(setup) if not any(_touch(p, w) for p in (m.path, *m.also) for w in wrong)]
 

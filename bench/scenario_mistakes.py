@@ -49,6 +49,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """The value as a message may quote it: short, without what could be a password before an ``@``."""
+    if value is None:
+        return "nothing (null)"
     text = _MAYBE_CREDENTIALS.sub(r"\1***@", repr(value))
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 

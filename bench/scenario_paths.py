@@ -41,7 +41,7 @@ def unknown(path: Steps) -> str:
     near = difflib.get_close_matches(name.replace("workload.0.", "workload."), names, n=1, cutoff=0.6)
     if last or near:
         return f"no such path in a scenario. Did you mean {(last or near)[0]!r}?"
-    return f"no such path in a scenario. {did_you_mean(str(path[0]), known)}"
+    return f"no such path in a scenario. {did_you_mean(str(path[0]), [p for p in known if '.' not in p])}"
 
 
 def get(data: Any, path: Steps) -> Any:
