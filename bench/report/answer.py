@@ -56,7 +56,7 @@ def _finding(part: Part) -> Finding:
     if len(part.cells) > 1 and all(rival.pairs < 2 for rival in ranking.rivals):
         text = f"{start}{_too_few(part, ranking)}"
         return Finding(title=part.title, text=_capital(_ending(text, part)), decided=False, advised=None)
-    sentences = [f"{start}{_first(part, ranking)}", *_level(part, ranking)]
+    sentences = [f"{start}{_first(part, ranking)}", _level(part, ranking)]
     advised = _advised(part, ranking)
     if len(part.cells) > 1 and len(ranking.contenders) > 1:
         sentences.append(_advice(advised, ranking))
@@ -66,7 +66,7 @@ def _finding(part: Part) -> Finding:
 
 
 def _reached(cell: CellView, metric: str) -> str:
-    """``prefork, prefetch 1 was measured: throughput 247/s (240–254/s)``."""
+    """``prefork · prefetch 1 was measured: throughput 247/s (240–254/s)``."""
     number = tables.number(metric, cell.summary.metrics[metric])
     return f"{cell.label} was measured: {labels.metric_text(metric)} {number}"
 
@@ -97,31 +97,52 @@ def _first(part: Part, ranking: Ranking) -> str:
     metric = labels.metric_text(ranking.metric)
     interval = f" (95 % interval {number.interval})" if number.interval else ""
     if len(part.cells) == 1:
-        return f"{metric} {number.point}{interval}."
+        return f"{metric} {number.point}{interval or ', in one trial: how far it varies is not known'}."
     head = f"{best.label} has the {_superlative(ranking.metric)} {metric}, {number.point}{interval}"
     behind = next((r for r in ranking.rivals if r.told_apart and r.ratio), None)
     if behind is None:
-        return f"{head}."
+        return f"{head}{_all_level(part, ranking)}."
     next_one = part.cell(behind.cell).label
     place = "the next" if len(ranking.contenders) == 1 else "the best of the rest"
     if ranking.metric in model.HIGHER_IS_BETTER:
-        return f"{head}: {_ratio(behind, inverse=True)} {place}, {next_one}."
+        return f"{head}: {_ratio(behind, inverse=True)} that of {place}, {next_one}."
     return f"{head}; {place}, {next_one}, has {_ratio(behind)} that."
 
 
-def _level(part: Part, ranking: Ranking) -> list[str]:
-    """Who cannot be told apart from the best."""
+def _all_level(part: Part, ranking: Ranking) -> str:
+    """The end of the sentence where no setting is shown to be worse than the first."""
+    rivals = [r for r in ranking.rivals if r.cell in ranking.contenders]
+    if len(rivals) < 2:
+        return ""
+    text = f", but none of the other {len(rivals)} settings can be told apart from it"
+    last = max(rivals, key=lambda r: abs((r.ratio or 1.0) - 1.0))
+    if last.ratio is None:
+        return text
+    return f"{text}, not even {part.cell(last.cell).label} at {_ratio(last)}{_holm(last, ranking)}"
+
+
+def _level(part: Part, ranking: Ranking) -> str:
+    """Who cannot be told apart from the best, where others can."""
     level = [r for r in ranking.rivals if r.cell in ranking.contenders]
-    if not level:
-        return []
-    if len(level) == len(ranking.rivals) and len(level) > 1:
-        worst = max(level, key=lambda r: abs((r.ratio or 1.0) - 1.0))
-        far = f", not even {part.cell(worst.cell).label} at {_ratio(worst)}" if worst.ratio else ""
-        return [f"None of the other {len(level)} settings can be told apart from it{far}."]
-    named = [f"{part.cell(r.cell).label}{_band(r)}" for r in level[:NAMED]]
+    if not level or (len(level) == len(ranking.rivals) and len(level) > 1):
+        return ""
+    named = [f"{part.cell(r.cell).label} ({_span(r)} ×{_holm(r, ranking)})" for r in level[:NAMED]]
     if len(level) > NAMED:
         named.append(f"{len(level) - NAMED} more")
-    return [f"{labels.listed(named)} cannot be told apart from it."]
+    return f"{labels.listed(named)} cannot be told apart from it."
+
+
+def _holm(rival: Rival, ranking: Ranking) -> str:
+    """Said where the interval alone would tell it apart, and only the number of comparisons forbids it."""
+    if rival.lower is None or rival.upper is None or rival.lower <= 1 <= rival.upper:
+        return ""
+    return f" before allowing for {len(ranking.rivals)} comparisons"
+
+
+def _span(rival: Rival) -> str:
+    if rival.lower is None or rival.upper is None:
+        return "one pair"
+    return _factors(rival.lower, rival.upper)
 
 
 def _advised(part: Part, ranking: Ranking) -> CellView:
@@ -149,7 +170,7 @@ def _advice(cell: CellView, ranking: Ranking) -> str:
 
 def _ending(text: str, part: Part) -> str:
     """The text with the names of cells that failed or were not run."""
-    failed = [f"{c.label} ({c.trouble})" for c in part.cells if c.failed]
+    failed = [f"{c.label} ({c.trouble.removesuffix(' failed')})" for c in part.cells if c.failed]
     missing = [c.label for c in part.cells if not c.results]
     if failed:
         text += f" Failed: {_some(failed)}."
@@ -169,24 +190,21 @@ def _superlative(metric: str) -> str:
 
 
 def _ratio(rival: Rival, *, inverse: bool = False) -> str:
-    """``1.9 × (1.8–2.0)``; of rival to best, or the other way round."""
+    """``1.91 × (1.84–1.98)``; of rival to best, or the other way round."""
     point, lower, upper = rival.ratio or 1.0, rival.lower, rival.upper
     if inverse:
         point = 1 / point
         lower, upper = (1 / upper if upper else None), (1 / lower if lower else None)
-    text = f"{_factor(point)} ×"
-    return text if lower is None or upper is None else f"{text} ({_factor(lower)}–{_factor(upper)})"
+    if lower is None or upper is None:
+        return f"{_factors(point)} ×"
+    text, ends = _factors(point, lower, upper).split("–", 1)
+    return f"{text} × ({ends})"
 
 
-def _band(rival: Rival) -> str:
-    """Its ratio to the best, where the interval itself says that it might be as good."""
-    if rival.lower is None or rival.upper is None or not rival.lower <= 1 <= rival.upper:
-        return ""
-    return f" ({_factor(rival.lower)}–{_factor(rival.upper)} ×)"
-
-
-def _factor(value: float) -> str:
-    return f"{value:.2f}" if value < 1.5 else f"{value:.1f}" if value < 20 else f"{value:.0f}"
+def _factors(*values: float) -> str:
+    """The values with as many decimals as the largest can use, joined by dashes."""
+    digits = 2 if max(values) < 3 else 1 if max(values) < 20 else 0
+    return "–".join(f"{value:.{digits}f}" for value in values)
 
 
 def _capital(text: str) -> str:

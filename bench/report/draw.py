@@ -135,7 +135,7 @@ def waits(data: WaitFigure) -> "Figure":
 def _wait_look(part: str) -> dict[str, Any]:
     look: dict[str, Any] = {"facecolor": palette.WAIT_COLOURS[part], "linewidth": 0}
     if part == "prefetch_wait":
-        look |= {"hatch": "////", "edgecolor": palette.INK}
+        look |= {"hatch": "////", "edgecolor": palette.HATCH}
     return look
 
 

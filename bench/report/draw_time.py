@@ -48,7 +48,7 @@ def _resource_panel(left: "Axes", right: "Axes", panel: ResourcePanel, cores: fl
             f"all {cores:g} cores", (1, cores), xycoords=("axes fraction", "data"), xytext=(0, 2),
             textcoords="offset points", ha="right", fontsize=8, color=palette.FAINT,
         )  # fmt: skip
-        left.set_ylim(0, cores * 1.15)
+        left.set_ylim(top=max(left.get_ylim()[1], cores * 1.15))
     left.set_ylim(bottom=0)
     right.set_ylim(0, high / scale * 1.12 or 1.0)
     left.set(

@@ -8,7 +8,10 @@ from bench.model import Label
 POOL = "workers.pool"
 PREFETCH = "workers.prefetch"
 CONCURRENCY = "workers.concurrency"
+NODES = "workers.nodes"
 UNLIMITED = "unlimited"
+BARE = (POOL, "workload", "load", "workers", "broker")
+"""Axes whose values speak for themselves."""
 
 _STATISTIC_WORDS = {"p50": "median", "mean": "mean", "max": "longest"}
 _METRIC_WORDS = {
@@ -66,18 +69,23 @@ def value_text(axis: str, value: Label | None) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def settings_text(
-    settings: Mapping[str, Label], axes: Sequence[str] | None = None, *, join: str = ", "
-) -> str:
-    """``prefork, prefetch 4``: the settings on ``axes`` (default all); a pool needs no axis name."""
+def settings_text(settings: Mapping[str, Label], axes: Sequence[str] | None = None) -> str:
+    """``prefork -c 2 · prefetch 4``: the settings on ``axes`` (default: all), the pool first."""
     shown = [a for a in (settings if axes is None else axes) if a in settings]
+    shown.sort(key=lambda axis: axis != POOL)
     names = axis_names(shown)
     words = []
     for axis in shown:
         value = value_text(axis, settings[axis])
-        bare = axis in (POOL, "workload", "load", "workers", "broker") or axis.endswith(".task")
-        words.append(value if bare else f"{names[axis]} {value}")
-    return join.join(words) or "the only cell"
+        if axis == POOL and CONCURRENCY in shown:
+            words.append(f"{value} -c {value_text(CONCURRENCY, settings[CONCURRENCY])}")
+        elif axis == NODES:
+            words.append(f"{value} node{'' if value == '1' else 's'}")
+        elif axis in BARE or axis.endswith(".task"):
+            words.append(value)
+        elif axis != CONCURRENCY or POOL not in shown:
+            words.append(f"{names[axis]} {value}")
+    return " · ".join(words) or "the only cell"
 
 
 def metric_text(metric: str) -> str:

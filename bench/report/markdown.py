@@ -78,7 +78,7 @@ def _doubts(view: ScenarioView) -> str:
 
 def _failures(view: ScenarioView) -> str:
     return "\n".join(
-        f"- {escape(f'{part.title}: {cell.label}' if part.title else cell.label)}, block {result.block}:"
+        f"- {escape(tables.cell_name(part, cell))}, block {result.block}:"
         f" {escape(result.reason or 'no reason given')}"
         for part in view.parts
         for cell in part.cells

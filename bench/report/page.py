@@ -4,13 +4,14 @@
 picture as SVG and PNG lie beside it.
 """
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import store
+from bench import model, store
 from bench.errors import EnvironmentFault
 from bench.report import answer, conditions, labels, markdown, palette, sheet, tables
 from bench.report.charts import Chart, charts, slug
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FILTER_FROM = 8
 """Tables of more cells than this can be filtered."""
+_INSIDE = re.compile(r"(?<=\d) (?=\d{3}|×|%|[µmn]?s\b|min\b|[KMG]iB\b)|(?<= -[cP]) ")
 GATE_CSS = {"pass": "pass", "fail": "fail"}
 
 
@@ -64,6 +66,8 @@ def _swap(work: Path, target: Path) -> None:
 
 
 def _fill(run: store.Run, folder: Path) -> None:
+    from markupsafe import Markup
+
     views = collect(run)
     sections = [_section(view, run, folder, several=len(views) > 1) for view in views]
     (folder / "cells.csv").write_text(tables.cells_csv(views), encoding="utf-8")
@@ -74,7 +78,7 @@ def _fill(run: store.Run, folder: Path) -> None:
         title=f"{questions[0] if len(questions) == 1 else run.name} · celery-bench",
         run=run.name,
         subtitle=conditions.subtitle(run, views),
-        css=(HERE / "page.css").read_text(encoding="utf-8"),
+        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         sections=sections,
         conditions=conditions.conditions(run, views),
         files=("report.md", "cells.csv", "trials.csv"),
@@ -88,7 +92,13 @@ def _template() -> "Template":
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["whole"] = _whole
     return environment.from_string((HERE / "page.html.j2").read_text(encoding="utf-8"))
+
+
+def _whole(text: str) -> str:
+    """The text with spaces inside numbers, before units and in ``-c 2`` that do not break a line."""
+    return _INSIDE.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool) -> dict[str, Any]:
@@ -161,26 +171,29 @@ def _table(view: ScenarioView) -> dict[str, Any]:
 
 def _row(row: tables.TableRow) -> dict[str, Any]:
     cell = row.cell
-    ok = len(cell.results) - cell.failed
     return {
         "label": cell.label,
         "colour": palette.pool_colour(cell.pool),
         "numbers": row.numbers,
-        "trials": f"{ok}, {cell.failed} failed" if cell.failed else str(ok),
+        "trials": cell.trouble.replace(" trials", "") or str(len(cell.results)),
         "best": row.contender,
     }
 
 
 def _failures(view: ScenarioView) -> Sequence[dict[str, Any]]:
+    """Trials of a cell that failed for the same reason together, with the log of the first."""
+    found: dict[tuple[str, str], list[model.TrialResult]] = {}
+    for part in view.parts:
+        for cell in part.cells:
+            for result in cell.results:
+                if not result.ok:
+                    found.setdefault((tables.cell_name(part, cell), result.reason), []).append(result)
     return [
         {
-            "cell": f"{part.title}: {cell.label}" if part.title else cell.label,
-            "block": result.block,
-            "reason": result.reason or "no reason given",
-            "log": result.log_tail.strip(),
+            "cell": name,
+            "blocks": f"block {labels.listed([str(t.block) for t in trials])}",
+            "reason": reason or "no reason given",
+            "log": next((t.log_tail.strip() for t in trials if t.log_tail), ""),
         }
-        for part in view.parts
-        for cell in part.cells
-        for result in cell.results
-        if not result.ok
+        for (name, reason), trials in found.items()
     ]

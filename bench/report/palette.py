@@ -28,8 +28,11 @@ GRID = "#e3e6ea"
 PAPER = "#ffffff"
 IDLE = "#eceff2"
 
+HATCH = "#20242a"
+"""Lines on a coloured bar: dark on a dark page too."""
+LONG_KIND = "#103a66"
 _SHORT_KIND = (0x8C, 0xC9, 0xF2)
-_LONG_KIND = (0x10, 0x3A, 0x66)
+_LONG_KIND = tuple(bytes.fromhex(LONG_KIND[1:]))
 
 
 def pool_colour(pool: str | None) -> str:

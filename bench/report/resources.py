@@ -125,7 +125,8 @@ def _rate(total: "pd.Series[float]") -> "pd.Series[float]":
     if len(total) < 2:
         return total.iloc[:0]
     step = float(total.index[-1] - total.index[0]) / (len(total) - 1)
-    n = max(1, min(len(total) - 1, round(SMOOTH_S / step))) if step > 0 else 1
+    window = min(SMOOTH_S, step * len(total) / 8)
+    n = max(1, min(len(total) - 1, round(window / step))) if step > 0 else 1
     t, value = total.index.to_numpy(dtype=float), total.to_numpy(dtype=float)
     return pd.Series((value[n:] - value[:-n]) / (t[n:] - t[:-n]), index=(t[n:] + t[:-n]) / 2)
 

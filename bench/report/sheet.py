@@ -25,6 +25,7 @@ THEMED = {
     palette.GRID: "grid",
     palette.PAPER: "paper",
     palette.IDLE: "idle",
+    palette.LONG_KIND: "long",
 }
 """Colours the page may change for a dark screen."""
 

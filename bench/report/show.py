@@ -7,18 +7,19 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from bench import doubts, model, store
 from bench.errors import BenchError
 from bench.report import answer, conditions, labels, tables
-from bench.report.view import Part, ScenarioView, collect
+from bench.report.view import GateView, Part, ScenarioView, collect
 
-NARROW = 100
-"""Below this many columns a table shows fewer metrics."""
-NARROW_METRICS, WIDE_METRICS = 4, 7
 MOST_CASES = 3
+"""How many cells are named under a gate before the rest is counted."""
+UNLIMITED_WIDTH = 10_000
 
 
 def as_json(run: store.Run) -> dict[str, Any]:
@@ -61,40 +62,54 @@ def render(run: store.Run, console: Console) -> None:
 
 def _render_scenario(view: ScenarioView, run: store.Run, console: Console) -> None:
     console.print(Text(view.scenario.question, style="bold"))
-    metrics = tables.main_metrics(view)
-    shown = metrics[: NARROW_METRICS if console.width < NARROW else WIDE_METRICS]
     for part in view.parts:
         if any(cell.results for cell in part.cells):
-            console.print(_table(part, shown, narrow=console.width < NARROW))
+            console.print(_fitting(part, tables.main_metrics(view), console))
     for finding in answer.findings(view):
         console.print(Text(finding.text, style="" if finding.decided else "yellow"))
     for remark in conditions.remarks(view, run):
         console.print(Text(remark, style="yellow"))
     for gate in view.gates:
-        style = {"pass": "green", "fail": "bold red"}.get(gate.outcome, "yellow")
-        console.print(Text.assemble((f"{gate.outcome:<9} ", style), gate.text))
-        for line in gate.problems[:MOST_CASES]:
-            console.print(Text(f"  {line}"))
-        if len(gate.problems) > MOST_CASES:
-            console.print(Text(f"  and {len(gate.problems) - MOST_CASES} more cells"))
+        _render_gate(gate, console)
     _render_doubts(view, console)
 
 
-def _table(part: Part, metrics: Sequence[str], *, narrow: bool) -> Table:
-    """One row a cell; the first metric with its interval, the others without where room is short."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title_justify="left")
-    table.add_column(part.title or "settings", overflow="fold", min_width=12)
+def _render_gate(gate: GateView, console: Console) -> None:
+    style = {"pass": "green", "fail": "bold red"}.get(gate.outcome, "yellow")
+    console.print(Text.assemble((f"{gate.outcome:<9} ", style), gate.text))
+    lines = [problem.replace(f"{gate.text} ", "", 1) for problem in gate.problems[:MOST_CASES]]
+    if len(gate.problems) > MOST_CASES:
+        lines.append(f"and {labels.plural(len(gate.problems) - MOST_CASES, 'more cell')}")
+    for line in lines:
+        console.print(Padding(Text(line), (0, 0, 0, 10)))
+
+
+def _fitting(part: Part, metrics: Sequence[str], console: Console) -> Table:
+    """The table with all intervals if it fits, else only the first, else fewer metrics."""
+    wide = console.options.update(width=UNLIMITED_WIDTH)
+    options = [(metrics, True), *((metrics[:n], False) for n in range(len(metrics), 0, -1))]
+    for shown, intervals in options:
+        table = _table(part, shown, intervals=intervals)
+        if Measurement.get(console, wide, table).maximum <= console.width:
+            break
+    return table
+
+
+def _table(part: Part, metrics: Sequence[str], *, intervals: bool) -> Table:
+    """One row a cell; the first metric with its interval, the others with theirs if ``intervals``."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column(part.title or "settings")
     for metric in metrics:
-        table.add_column(tables.heading(metric), justify="right", overflow="fold")
+        table.add_column(tables.heading(metric).replace(" ", "\n", 1), justify="right", vertical="bottom")
     for row in tables.rows(part, metrics):
-        cells: list[str | Text] = []
-        for i, number in enumerate(row.numbers):
-            text = "–" if number is None else number.point if narrow and i else str(number)
-            cells.append(Text(text))
+        cells = [
+            Text("–" if number is None else str(number) if intervals or i == 0 else number.point)
+            for i, number in enumerate(row.numbers)
+        ]
         if row.cell.trouble and not row.cell.measured:
             cells[:1] = [Text(row.cell.trouble, style="red")]
         elif row.cell.trouble:
-            cells[0] = Text.assemble(str(cells[0]), (f" {row.cell.trouble}", "red"))
+            cells[0] = Text.assemble((f"{row.cell.trouble}  ", "red"), cells[0])
         table.add_row(Text(row.cell.label), *cells, style="bold" if row.contender else "")
     return table
 
@@ -108,17 +123,17 @@ def _render_doubts(view: ScenarioView, console: Console) -> None:
     for group in groups:
         where, text = group.cases[0]
         more = "" if len(group.cases) == 1 else f" and {labels.plural(len(group.cases) - 1, 'similar case')}"
-        console.print(Text.assemble(("• ", "yellow"), f"{text} ({where}{more})"))
-        console.print(Text(f"  {group.advice}", style="dim"))
+        console.print(Padding(Text(f"{text} ({where}{more})"), (0, 0, 0, 2)))
+        console.print(Padding(Text(group.advice, style="dim"), (0, 0, 0, 4)))
 
 
 def listing(runs: Iterable[store.Run]) -> Table:
     """One row a run, for ``celery-bench list``."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("run", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column("run", no_wrap=True)
     for name in ("created", "trials", "failed"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("question", overflow="ellipsis", no_wrap=True)
+    table.add_column("question", overflow="ellipsis", no_wrap=True, ratio=1)
     for run in runs:
         table.add_row(*_list_row(run))
     return table

@@ -2,13 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import model, units
 from bench.model import Estimate
 from bench.report import figures, labels
 from bench.report.view import CellView, Part, ScenarioView
+
+NAMED = 3
+"""More cells than this are described by what they share, if they share anything."""
+
+_SPLIT = re.compile(r"(\d[\d.\s]*?)(\s?[^\d\s.].*|)")
+"""A number with spaces between its thousands, and its unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +56,13 @@ def main_metrics(view: ScenarioView) -> tuple[str, ...]:
         view.scenario.metric,
         "throughput",
         "makespan",
+        f"p95({duration})",
+        "mean(prefetch_wait)",
+        "memory",
+        "cpu_per_task",
         "utilisation",
         f"p50({duration})",
-        f"p95({duration})",
         f"p99({duration})",
-        "mean(prefetch_wait)",
-        "cpu_per_task",
-        "memory",
     )
     have = {m for cell in view.cells for m in cell.summary.metrics}
     bad = tuple(
@@ -77,16 +84,16 @@ def number(metric: str, estimate: Estimate) -> Number:
 def interval(metric: str, lower: float, upper: float) -> str:
     """``240–254/s``; both units where they differ (``900 ms–1.2 s``)."""
     low, high = units.format_metric(metric, lower), units.format_metric(metric, upper)
-    low_number, _, low_unit = low.partition(" ") if " " in low else low.partition("/")
-    _, _, high_unit = high.partition(" ") if " " in high else high.partition("/")
-    simple = low_number.replace(".", "").isdigit() and low_unit == high_unit
-    return f"{low_number if simple else low}–{high}"
+    number, unit = _SPLIT.fullmatch(low), _SPLIT.fullmatch(high)
+    same = number and unit and number[2].strip() == unit[2].strip()
+    return f"{number[1] if number and same else low}–{high}"
 
 
 def rows(part: Part, metrics: Sequence[str]) -> list[TableRow]:
-    """The cells of one circumstance, in the order of the file."""
+    """The cells of one circumstance; those of a pool stand together, as in the pictures."""
     out = []
-    for cell in part.cells:
+    pools = list(dict.fromkeys(cell.pool for cell in part.cells))
+    for cell in sorted(part.cells, key=lambda cell: pools.index(cell.pool)):
         have = cell.summary.metrics
         numbers = tuple(number(m, have[m]) if m in have else None for m in metrics)
         out.append(TableRow(cell=cell, numbers=numbers, contender=cell.id in part.contenders))
@@ -98,31 +105,43 @@ def heading(metric: str) -> str:
     return labels.metric_text(metric)
 
 
+def cell_name(part: Part, cell: CellView) -> str:
+    """A cell in full: ``cpu: prefork · prefetch 4``."""
+    return f"{part.title}: {cell.label}" if part.title else cell.label
+
+
 def doubt_groups(view: ScenarioView) -> list[DoubtGroup]:
     """Doubts of the same kind together, and within them cells of which the same was seen; gravest first."""
     seen: dict[str, dict[str, list[str]]] = {}
     advice: dict[str, str] = {}
-    several = len(view.parts) > 1
-    for part in view.parts:
-        for cell in part.cells:
-            name = f"{part.title}: {cell.label}" if several else cell.label
-            for doubt in cell.summary.doubts:
-                seen.setdefault(doubt.kind, {}).setdefault(doubt.text, []).append(name)
-                advice.setdefault(doubt.kind, doubt.advice)
+    everywhere = {cell_name(part, cell): cell for part in view.parts for cell in part.cells}
+    for name, cell in everywhere.items():
+        for doubt in cell.summary.doubts:
+            seen.setdefault(doubt.kind, {}).setdefault(doubt.text, []).append(name)
+            advice.setdefault(doubt.kind, doubt.advice)
     return [
         DoubtGroup(
             kind=kind,
             advice=advice[kind],
-            cases=tuple((_cells_text(names, len(view.cells)), text) for text, names in cases.items()),
+            cases=tuple((_cells_text(names, everywhere), text) for text, names in cases.items()),
             cells=sum(len(names) for names in cases.values()),
         )
         for kind, cases in seen.items()
     ]
 
 
-def _cells_text(names: Sequence[str], everywhere: int) -> str:
-    if len(names) == everywhere > 1:
-        return f"all {everywhere} cells"
+def _cells_text(names: Sequence[str], everywhere: Mapping[str, CellView]) -> str:
+    """The names, or what the cells share: ``all 20 cells``, ``all 8 cells with gevent or eventlet``."""
+    if len(names) == len(everywhere) > 1:
+        return f"all {len(names)} cells"
+    if len(names) > NAMED:
+        chosen = [everywhere[name].settings for name in names]
+        for axis in dict.fromkeys(a for settings in chosen for a in settings):
+            values = list(dict.fromkeys(settings.get(axis) for settings in chosen))
+            alike = sum(cell.settings.get(axis) in values for cell in everywhere.values())
+            if len(values) <= 2 and alike == len(names):
+                words = [labels.settings_text({axis: v}) for v in values if v is not None]
+                return f"all {len(names)} cells with {' or '.join(words)}"
     return "; ".join(names)
 
 

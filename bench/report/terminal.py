@@ -131,7 +131,7 @@ class LiveProgress(_Session):
     def trial_finished(self, trial: model.Trial, result: model.TrialResult) -> None:
         super().trial_finished(trial, result)
         if not result.ok:
-            self.console.print(_failed_line(trial, result), soft_wrap=True, highlight=False)
+            self.console.print(_failed_line(trial, result), highlight=False)
         self._draw()
 
     def session_finished(self, interrupted: bool) -> None:
