@@ -9,18 +9,16 @@ written, ``list`` does without.
 import difflib
 import errno
 import json
-import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import disk
 from bench.errors import EnvironmentFault, UsageError
 from bench.model import FORMAT, Scenario, TrialResult, from_plain
 from bench.units import hide_password
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 LATEST = "latest"
 _META, _LINES, _TRIALS = "run.json", "trials.jsonl", "trials"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Run:
@@ -64,7 +61,7 @@ class Run:
         A torn last line is left out. Raises UsageError for another format or a line that cannot be read.
         """
         path = self.path / _LINES
-        with _disk(path):
+        with disk.refusals(path):
             raw = path.read_bytes() if path.exists() else b""
         whole = raw[: _whole(raw)].split(b"\n")[:-1]
         found = (_read_line(line, f"{path}:{number}") for number, line in enumerate(whole, 1))
@@ -78,12 +75,12 @@ class Run:
         """
         final = self.path / _TRIALS / result.trial
         part = final.with_name(final.name + ".part")
-        with _disk(self.path):
+        with disk.refusals(self.path):
             try:
                 _write_trial(part, recording, keep_logs=not result.ok)
                 shutil.rmtree(final, ignore_errors=True)
                 part.rename(final)
-                _fsync_folder(final.parent)
+                disk.fsync_folder(final.parent)
                 self._append_line(_line(result))
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -115,7 +112,7 @@ class Run:
         path = self.path / _TRIALS / trial / f"{what}.parquet"
         if not path.is_file():
             raise UsageError(f"{path} is missing", "The trial was never finished, or its folder was removed.")
-        with _disk(path):
+        with disk.refusals(path):
             return pd.read_parquet(path)
 
 
@@ -128,7 +125,7 @@ def create(root: Path, name: str | None, meta: Mapping[str, Any]) -> Run:
     """
     if name is not None and (name in ("", ".", "..", LATEST) or name.startswith(".") or "/" in name):
         raise UsageError(f"{name!r} cannot be the name of a run", "Use a plain folder name.")
-    with _disk(root):
+    with disk.refusals(root):
         root.mkdir(parents=True, exist_ok=True)
         path = _claim(root, name) if name is not None else _claim_free(root, _default_name(meta))
         try:
@@ -137,7 +134,7 @@ def create(root: Path, name: str | None, meta: Mapping[str, Any]) -> Run:
         except OSError:
             shutil.rmtree(path, ignore_errors=True)
             raise
-        _fsync_folder(root)
+        disk.fsync_folder(root)
     return Run(path)
 
 
@@ -212,7 +209,7 @@ def _read_meta(path: Path) -> Mapping[str, Any]:
     file = path / _META
     if not file.is_file():
         raise UsageError(f"{path} holds no run", "A run's folder has a run.json.")
-    with _disk(file):
+    with disk.refusals(file):
         raw = file.read_bytes()
     try:
         meta = json.loads(raw)
@@ -235,9 +232,9 @@ def _check_format(version: object, where: object) -> None:
 
 def _write_meta(path: Path, meta: Mapping[str, Any]) -> None:
     part = path / f".{_META}.part"
-    _write(part, json.dumps(_clean(meta), indent=1, allow_nan=False, ensure_ascii=False).encode())
+    disk.write(part, json.dumps(disk.jsonable(meta), indent=1, allow_nan=False, ensure_ascii=False))
     part.rename(path / _META)
-    _fsync_folder(path)
+    disk.fsync_folder(path)
 
 
 def _read_line(line: bytes, where: str) -> TrialResult:
@@ -261,32 +258,13 @@ def _read_line(line: bytes, where: str) -> TrialResult:
 
 
 def _line(result: TrialResult) -> bytes:
-    data = _clean({"format": FORMAT, **asdict(result)})
-    return json.dumps(data, allow_nan=False, ensure_ascii=False).encode() + b"\n"
+    data = disk.jsonable({"format": FORMAT, **asdict(result)})
+    return json.dumps(data, allow_nan=False, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def _whole(raw: bytes) -> int:
     """Length of the leading whole lines of ``raw``."""
     return raw.rfind(b"\n") + 1
-
-
-def _clean(value: Any) -> Any:
-    """``value`` as JSON can hold it: no NaN or infinity (left out of mappings, null in lists), no numpy
-    scalars, no passwords.
-    """
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, Mapping):
-        return {str(k): _clean(v) for k, v in value.items() if not _is_nan(v)}
-    if isinstance(value, (list, tuple)):
-        return [_clean(v) for v in value]
-    if isinstance(value, str):
-        return hide_password(value)
-    return None if _is_nan(value) else value
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, Real) and not math.isfinite(value)
 
 
 def _write_trial(folder: Path, recording: "Recording", *, keep_logs: bool) -> None:
@@ -296,45 +274,8 @@ def _write_trial(folder: Path, recording: "Recording", *, keep_logs: bool) -> No
         frame: pd.DataFrame = getattr(recording, name)
         path = folder / f"{name}.parquet"
         frame.sort_values("t_ns", kind="stable").to_parquet(path, compression="zstd", index=False)
-        _fsync(path)
+        disk.fsync(path)
     for name, text in recording.logs.items() if keep_logs else ():
         file = Path(name).name
-        _write(folder / (file if file.endswith(".log") else f"{file}.log"), hide_password(text).encode())
-    _fsync_folder(folder)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _fsync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _fsync_folder(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    """What the disk refuses becomes an EnvironmentFault that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise EnvironmentFault(
-                f"the disk under {path} is full",
-                "Finished trials are safe. Free some room, then go on with: celery-bench run … --resume RUN",
-            ) from error
-        reason = error.strerror or str(error)
-        raise EnvironmentFault(
-            f"{path} cannot be used: {reason}", "Choose a folder you may write to, or mend its permissions."
-        ) from error
+        disk.write(folder / (file if file.endswith(".log") else f"{file}.log"), hide_password(text))
+    disk.fsync_folder(folder)

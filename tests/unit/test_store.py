@@ -61,14 +61,14 @@ def run(tmp_path: Path) -> store.Run:
 def test_what_is_appended_is_read_back(run: store.Run) -> None:
     first, second = result("t0"), result("t1", block=1, outcome="failed", reason="died")
     run.append(first, recording())
-    run.append(second, recording(outcome="failed", logs={"node-0": "late words"}))
+    run.append(second, recording(outcome="failed", logs={"node-0": "late words \udcff"}))
     again = store.open_run(run.path.parent, "one")
     assert again.results() == [first, second]
     assert again.events("t0")["t_ns"].tolist() == [10, 20]
     assert again.samples("t0").empty
     assert [s.name for s in again.scenarios] == ["quick"]
     assert not list((run.path / "trials/t0").glob("*.log"))
-    assert (run.path / "trials/t1/node-0.log").read_text() == "late words"
+    assert (run.path / "trials/t1/node-0.log").read_text() == "late words ?"
 
 
 def test_a_trial_run_again_replaces_the_first(run: store.Run) -> None:
