@@ -310,3 +310,9 @@ def test_the_schema_knows_every_key_and_requires_the_question_only():
     for keys in (made, *made["$defs"].values()):
         for name, about in keys["properties"].items():
             assert about.get("description"), name
+
+
+def test_cells_whose_ids_would_be_equal_get_different_ones(write, monkeypatch):
+    monkeypatch.setattr(scenario, "_hash", lambda text: f"{len(text) % 3:08x}")
+    cells = scenario.load(write(BASE + "matrix: {workers.prefetch: [1, 2, 3]}")).cells
+    assert len({cell.id for cell in cells}) == 3
