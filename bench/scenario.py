@@ -20,11 +20,11 @@ from bench.scenario_checks import Checker
 from bench.scenario_explain import check_head, check_setup
 from bench.scenario_matrix import Point
 from bench.scenario_mistakes import Mistake, PathError, did_you_mean, safe
-from bench.scenario_options import Options, pick
+from bench.scenario_options import Options, pick, with_broker
 from bench.scenario_paths import canonical
 from bench.scenario_schema import schema
 
-__all__ = ["find", "load", "schema", "shipped"]
+__all__ = ["find", "load", "schema", "shipped", "with_broker"]
 
 CheckGate = Callable[[str], object]
 

@@ -38,7 +38,7 @@ class Checker:
 
     def check(self, setup: model.Setup) -> Iterator[Mistake]:
         """Every mistake in one setup."""
-        yield from _broker(setup.broker)
+        yield from broker_mistakes(setup.broker)
         yield from self._workers(setup.workers)
         for index, call in enumerate(setup.workload):
             yield from self._call(call, ("workload", index))
@@ -112,7 +112,7 @@ def _takes_any(signature: inspect.Signature) -> bool:
     return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
 
 
-def _broker(broker: model.Broker) -> Iterator[Mistake]:
+def broker_mistakes(broker: model.Broker) -> Iterator[Mistake]:
     """What is wrong with a broker's URL; the messages never quote it."""
     if broker.url is None:
         return

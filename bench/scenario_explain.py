@@ -72,6 +72,15 @@ def _touch(path: Steps, other: Steps) -> bool:
     return path[:shorter] == other[:shorter]
 
 
+def check_broker(
+    broker: str, check: Callable[[model.Broker], Iterable[Mistake]]
+) -> tuple[model.Broker | None, list[Mistake]]:
+    """A broker by its kind or URL, as on a command line, or what is wrong with it."""
+    keys = {"broker": broker, "load": _NO_LOAD, "workload": _NO_TASK}
+    setup, mistakes = check_setup(keys, lambda setup: check(setup.broker))
+    return (setup.broker if setup else None), mistakes
+
+
 def check_head(data: Mapping[str, Any]) -> tuple[HeadKeys | None, list[Mistake]]:
     """Question, metric, repeats and gates, or what is wrong with them; unknown keys of the file as well."""
     mistakes = [

@@ -236,7 +236,7 @@ def to_setup(keys: SetupKeys) -> model.Setup:
     workers, load = keys.workers, keys.load
     concurrency = workers.concurrency or (1 if workers.pool == "solo" else 2)
     return model.Setup(
-        broker=_broker_noun(keys.broker),
+        broker=broker_noun(keys.broker),
         workers=model.Workers(
             pool=workers.pool, concurrency=concurrency, prefetch=workers.prefetch, nodes=workers.nodes
         ),
@@ -252,7 +252,8 @@ def to_setup(keys: SetupKeys) -> model.Setup:
     )
 
 
-def _broker_noun(broker: BrokerKeys) -> model.Broker:
+def broker_noun(broker: BrokerKeys) -> model.Broker:
+    """The validated broker in the program's own noun."""
     if broker.url is None:
         return model.Broker(kind=broker.kind or "valkey", port=broker.port)
     scheme = broker.url.partition("://")[0]

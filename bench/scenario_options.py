@@ -1,15 +1,18 @@
 """What the command line changes in a scenario: --set, --broker and --repeats first, --only last."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.errors import UsageError
-from bench.model import Cell
-from bench.scenario_explain import instead
+from bench.errors import ScenarioError, UsageError
+from bench.model import Cell, Scenario
+from bench.scenario_checks import broker_mistakes
+from bench.scenario_explain import check_broker, instead
 from bench.scenario_keys import HEAD_KEYS, MATRIX_WORDS, TOP_KEYS
 from bench.scenario_mistakes import Mistake, PathError, Steps, did_you_mean, safe
 from bench.scenario_paths import canonical, replace, steps, text_of, unknown
 from bench.scenario_yaml import Document, odd_values, parse
+from bench.units import hide_password
 
 
 class Options:
@@ -85,6 +88,36 @@ class Options:
         keys = [key for part in parts if isinstance(part, dict) for key in part]
         words = MATRIX_WORDS
         return [canonical(steps(key)) for key in keys if isinstance(key, str) and key not in words]
+
+
+def with_broker(asked: Scenario, broker: str) -> Scenario:
+    """The scenario of a stored run with the broker's URL given again, as its password is not stored.
+
+    Ids stay as they are, so that a resumed run finds what is done. Raises ScenarioError for no broker,
+    UsageError where the run was asked of another one: a run has one broker from beginning to end.
+    """
+    given, mistakes = check_broker(broker, broker_mistakes)
+    if given is None:
+        raise ScenarioError([safe(f"--broker: {mistake.text}") for mistake in mistakes])
+    stored = hide_password(given.url or given.kind)
+    cells = []
+    for cell in asked.cells:
+        before = cell.setup.broker
+        same = hide_password(before.url or before.kind) == stored
+        if not same and (before.url is None or "***" not in before.url):
+            cells.append(cell)  # an axis over brokers: only one of them needs its password
+        elif same:
+            cells.append(dataclasses.replace(cell, setup=dataclasses.replace(cell.setup, broker=given)))
+        else:
+            raise _other_broker(before.url or "")
+    if not any(cell.setup.broker == given for cell in cells):
+        raise _other_broker(asked.cells[0].setup.broker.url or asked.cells[0].setup.broker.kind)
+    return dataclasses.replace(asked, cells=tuple(cells))
+
+
+def _other_broker(stored: str) -> UsageError:
+    message = f"This run was started with the broker {hide_password(stored)}"
+    return UsageError(message, "Give the same one, or start a new run.")
 
 
 def _unknown(path: Steps) -> str:

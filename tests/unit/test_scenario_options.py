@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import scenario
+from bench import model, scenario
 from bench.errors import ScenarioError, UsageError
 
 TEXT = """\
@@ -148,3 +148,32 @@ def test_broker_and_repeats_overrule_the_file_and_the_matrix(load, tmp_path):
         ScenarioError, match=r"--broker: broker: 'vlky' is not a broker\. Did you mean 'valkey'"
     ):
         load(broker="vlky")
+
+
+@pytest.fixture
+def stored(load):
+    """What a run keeps of a scenario: no password."""
+    return lambda broker: model.from_plain(model.plain(load(broker=broker)))
+
+
+def test_a_resumed_run_is_given_its_password_again(load, stored):
+    asked = stored("valkey://me:hunter2@h/1")
+    assert "hunter2" not in str(asked)
+    again = scenario.with_broker(asked, "valkey://me:hunter2@h/1")
+    assert again == load(broker="valkey://me:hunter2@h/1")
+    assert {cell.setup.broker.url for cell in again.cells} == {"redis://me:hunter2@h/1"}
+    assert [cell.id for cell in again.cells] == [cell.id for cell in asked.cells]
+    assert scenario.with_broker(stored("redis"), "redis") == stored("redis")
+
+
+@pytest.mark.parametrize("other", ["redis://me:hunter2@other/1", "redis", "amqp://h"])
+def test_a_resumed_run_keeps_its_broker(stored, other):
+    for asked in (stored("redis://me:hunter2@h/1"), stored("valkey")):
+        with pytest.raises(UsageError, match="This run was started with the broker") as caught:
+            scenario.with_broker(asked, other)
+        assert "hunter2" not in caught.value.message
+
+
+def test_a_resumed_run_refuses_what_is_no_broker(stored):
+    with pytest.raises(ScenarioError, match="--broker: memory:// changes the pool"):
+        scenario.with_broker(stored("redis"), "memory://")
