@@ -89,6 +89,7 @@ def tasks(events: pd.DataFrame) -> pd.DataFrame:
     if not events["t_ns"].is_monotonic_increasing:
         events = events.sort_values("t_ns", kind="stable")
     log = _Scatter(events)
+    intended = log.first(log.kind == INTENDED)
     ends = log.kind == ENDED
     final = ends & (log.state != RETRY)
     completing = final & np.isin(log.state, COMPLETED)
@@ -100,8 +101,8 @@ def tasks(events: pd.DataFrame) -> pd.DataFrame:
     ran = np.where(last_start >= 0, last_start, ended_at)
     return pd.DataFrame(
         {
-            "task": log.pick("task", log.first(log.kind == INTENDED)),
-            "intended": log.seconds(log.first(log.kind == INTENDED)),
+            "task": log.pick("task", intended),
+            "intended": log.seconds(intended),
             "sent": np.minimum(log.seconds(log.first(log.kind == SENT)), _or_inf(received)),
             "received": received,
             "started": log.seconds(log.first(starts)),
@@ -126,16 +127,16 @@ class _Scatter:
         self.events = events
         self.t, seq = events["t_ns"].to_numpy(), events["seq"].to_numpy()
         self.kind, self.state = events["kind"].to_numpy(), events["state"].to_numpy()
-        intended = np.flatnonzero(self.kind == INTENDED)
-        self.seq = np.unique(seq[intended])
-        self.start = int(self.t[intended].min()) if intended.size else 0
-        n = self.seq.size
-        if n and self.seq[-1] == n - 1 and self.seq[0] == 0:
-            row, known = seq, (seq >= 0) & (seq < n)
-        else:
-            row = np.searchsorted(self.seq, seq)
-            known = (row < n) & (self.seq[np.minimum(row, n - 1)] == seq) if n else np.zeros(seq.size, bool)
-        self.row, self.known, self.n = row, known, n
+        intended = seq[self.kind == INTENDED]
+        self.n = n = intended.size
+        self.start = int(self.t[self.kind == INTENDED].min()) if n else 0
+        if n and intended.min() == 0 and intended.max() == n - 1 and np.bincount(intended).all():
+            self.seq, self.row, self.known = np.arange(n), seq, (seq >= 0) & (seq < n)
+            return
+        self.seq = np.unique(intended)  # numbers are missing: slower, so only where it must be
+        self.n = n = self.seq.size
+        self.row = np.searchsorted(self.seq, seq)
+        self.known = np.append(self.seq, -1)[self.row] == seq if n else np.zeros(seq.size, dtype=bool)
 
     def first(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Position of each task's first event under ``mask``: written backwards, so that the first stays."""

@@ -124,8 +124,14 @@ def test_too_few_tasks_for_the_percentile() -> None:
 
 
 def test_few_trials_and_quick_runs() -> None:
-    assert "only 2 trials a cell" in doubts(scenario(), trials(scenario(), 2))["few-trials"].text
-    assert "only 1 trial a cell" in doubts(scenario(), trials(scenario(), 1))["few-trials"].text
+    assert (
+        "Only 2 trials a cell: the interval is very wide."
+        == doubts(scenario(), trials(scenario(), 2))["few-trials"].text
+    )
+    assert (
+        "Only 1 trial a cell: the interval is missing."
+        == doubts(scenario(), trials(scenario(), 1))["few-trials"].text
+    )
     assert set(doubts(scenario(), trials(scenario(), 1), quick=True)) == {"quick"}
 
 
