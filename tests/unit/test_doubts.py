@@ -124,14 +124,9 @@ def test_too_few_tasks_for_the_percentile() -> None:
 
 
 def test_few_trials_and_quick_runs() -> None:
-    assert (
-        "Only 2 trials a cell: the interval is very wide."
-        == doubts(scenario(), trials(scenario(), 2))["few-trials"].text
-    )
-    assert (
-        "Only 1 trial a cell: the interval is missing."
-        == doubts(scenario(), trials(scenario(), 1))["few-trials"].text
-    )
+    two, one = (doubts(scenario(), trials(scenario(), n))["few-trials"].text for n in (2, 1))
+    assert two == "Only 2 trials a cell: the interval is very wide."
+    assert one == "Only 1 trial a cell: the interval is missing."
     assert set(doubts(scenario(), trials(scenario(), 1), quick=True)) == {"quick"}
 
 
