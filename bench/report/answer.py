@@ -20,12 +20,20 @@ NEAR = 0.10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What the trials say for one circumstance: its sentences, and the cell to take (None: undecided)."""
+    """What the trials say for one circumstance. ``sentences``: the answer, then what qualifies it.
+
+    ``advised`` is the cell to take (None: nothing can be advised). ``decided``: some setting is shown to be
+    behind another.
+    """
 
     title: str
-    text: str
-    decided: bool
-    advised: CellView | None
+    sentences: tuple[str, ...]
+    decided: bool = False
+    advised: CellView | None = None
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.sentences)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,32 +51,27 @@ def findings(view: ScenarioView) -> list[Finding]:
 
 
 def _finding(part: Part) -> Finding:
-    start = f"For {part.title}: " if part.title else ""
-    ranking = part.ranking
+    ranking, several = part.ranking, len(part.cells) > 1
     if ranking is None or ranking.best is None:
-        return Finding(
-            title=part.title, text=_capital(f"{start}{_nothing(part)}"), decided=False, advised=None
-        )
-    if len(ranking.order) == 1 and len(part.cells) > 1:
-        only = part.cell(ranking.best)
-        text = f"{start}undecided: only {_reached(only, ranking.metric)}."
-        return Finding(title=part.title, text=_capital(_ending(text, part)), decided=False, advised=None)
-    if len(part.cells) > 1 and all(rival.pairs < 2 for rival in ranking.rivals):
-        text = f"{start}{_too_few(part, ranking)}"
-        return Finding(title=part.title, text=_capital(_ending(text, part)), decided=False, advised=None)
-    sentences = [f"{start}{_first(part, ranking)}", _level(part, ranking)]
+        return Finding(title=part.title, sentences=_said(part, _nothing(part)))
+    if several and (len(ranking.order) == 1 or all(rival.pairs < 2 for rival in ranking.rivals)):
+        return Finding(title=part.title, sentences=_said(part, *_too_few(part, ranking), *_gaps(part)))
     advised = _advised(part, ranking)
-    if len(part.cells) > 1 and len(ranking.contenders) > 1:
-        sentences.append(_advice(advised, ranking))
-    text = _ending(" ".join(s for s in sentences if s), part)
-    decided = len(part.cells) == 1 or len(ranking.contenders) < len(ranking.order)
-    return Finding(title=part.title, text=_capital(text), decided=decided, advised=advised)
+    advice = _advice(advised, ranking) if len(ranking.contenders) > 1 else ""
+    return Finding(
+        title=part.title,
+        sentences=_said(part, _first(part, ranking), advice, *_others(part, ranking), *_gaps(part)),
+        decided=not several or len(ranking.contenders) < len(ranking.order),
+        advised=advised,
+    )
 
 
-def _reached(cell: CellView, metric: str) -> str:
-    """``prefork · prefetch 1 was measured: throughput 247/s (240–254/s)``."""
-    number = tables.number(metric, cell.summary.metrics[metric])
-    return f"{cell.label} was measured: {labels.metric_text(metric)} {number}"
+def _said(part: Part, first: str, *more: str) -> tuple[str, ...]:
+    """The sentences that say anything, the first with its circumstance; pool names stay in small letters."""
+    start = f"For {part.title}: {first}" if part.title else first
+    if not start.startswith(model.POOLS):
+        start = start[:1].upper() + start[1:]
+    return (start, *filter(None, more))
 
 
 def _nothing(part: Part) -> str:
@@ -79,15 +82,16 @@ def _nothing(part: Part) -> str:
     return f"undecided: {labels.plural(sum(c.failed for c in part.cells), 'trial')} ran and none succeeded."
 
 
-def _too_few(part: Part, ranking: Ranking) -> str:
+def _too_few(part: Part, ranking: Ranking) -> list[str]:
     best = part.cell(ranking.order[0])
     number = tables.number(ranking.metric, best.summary.metrics[ranking.metric])
-    return (
-        "undecided: settings are compared within blocks, and with fewer than two complete blocks"
-        f" chance cannot be ruled out. {best.label} came first with"
-        f" {labels.metric_text(ranking.metric)} {number.point}."
-        " More repeats would tell (--repeats 5)."
-    )
+    reached = f"{best.label}, with {labels.metric_text(ranking.metric)} {number.point}"
+    if len(ranking.order) == 1:
+        return [f"undecided: only one setting was measured, {reached}."]
+    return [
+        f"undecided, for want of trials. First came {reached}, perhaps by chance.",
+        "Settings are compared within blocks, and it takes two that are complete (--repeats 5 gives five).",
+    ]
 
 
 def _first(part: Part, ranking: Ranking) -> str:
@@ -103,7 +107,7 @@ def _first(part: Part, ranking: Ranking) -> str:
     if behind is None:
         return f"{head}{_all_level(part, ranking)}."
     next_one = part.cell(behind.cell).label
-    place = "the next" if len(ranking.contenders) == 1 else "the best of the rest"
+    place = "the next" if len(ranking.contenders) == 1 else "the best of those surely behind"
     if ranking.metric in model.HIGHER_IS_BETTER:
         return f"{head}: {_ratio(behind, inverse=True)} that of {place}, {next_one}."
     return f"{head}; {place}, {next_one}, has {_ratio(behind)} that."
@@ -118,31 +122,33 @@ def _all_level(part: Part, ranking: Ranking) -> str:
     last = max(rivals, key=lambda r: abs((r.ratio or 1.0) - 1.0))
     if last.ratio is None:
         return text
-    return f"{text}, not even {part.cell(last.cell).label} at {_ratio(last)}{_holm(last, ranking)}"
+    many = f" before allowing for {len(ranking.rivals)} comparisons" if last.cell not in part.level else ""
+    return f"{text}, not even {part.cell(last.cell).label} at {_ratio(last)}{many}"
 
 
-def _level(part: Part, ranking: Ranking) -> str:
-    """Who cannot be told apart from the best, where others can."""
-    level = [r for r in ranking.rivals if r.cell in ranking.contenders]
-    if not level or (len(level) == len(ranking.rivals) and len(level) > 1):
-        return ""
-    named = [f"{part.cell(r.cell).label} ({_span(r)} ×{_holm(r, ranking)})" for r in level[:NAMED]]
-    if len(level) > NAMED:
-        named.append(f"{len(level) - NAMED} more")
-    return f"{labels.listed(named)} cannot be told apart from it."
+def _others(part: Part, ranking: Ranking) -> list[str]:
+    """Who cannot be told apart from the best, where others can; and who only by the number of comparisons."""
+    rivals = [r for r in ranking.rivals if r.cell in ranking.contenders]
+    if len(rivals) == len(ranking.rivals) and len(rivals) > 1:
+        return []
+    level = [r for r in rivals if r.cell in part.level]
+    behind = [r for r in rivals if r.cell not in part.level]
+    many = labels.plural(len(ranking.rivals), "comparison")
+    return [
+        f"{_named(part, level)} cannot be told apart from it." if level else "",
+        f"Probably behind, but with {many} not surely: {_named(part, behind)}." if behind else "",
+    ]
 
 
-def _holm(rival: Rival, ranking: Ranking) -> str:
-    """Said where the interval alone would tell it apart, and only the number of comparisons forbids it."""
-    if rival.lower is None or rival.upper is None or rival.lower <= 1 <= rival.upper:
-        return ""
-    return f" before allowing for {len(ranking.rivals)} comparisons"
+def _named(part: Part, rivals: Sequence[Rival]) -> str:
+    names = [f"{part.cell(r.cell).label} ({_span(r)})" for r in rivals[:NAMED]]
+    return labels.listed([*names, *([f"{len(rivals) - NAMED} more"] if len(rivals) > NAMED else [])])
 
 
 def _span(rival: Rival) -> str:
     if rival.lower is None or rival.upper is None:
         return "one pair"
-    return _factors(rival.lower, rival.upper)
+    return f"{_factors(rival.lower, rival.upper)} ×"
 
 
 def _advised(part: Part, ranking: Ranking) -> CellView:
@@ -164,19 +170,18 @@ def _advice(cell: CellView, ranking: Ranking) -> str:
         price.append(f"{units.format_metric('cpu_per_task', metrics['cpu_per_task'].point)} of CPU a task")
     cost = f" ({', '.join(price)})" if price else ""
     if cell.id == ranking.cheapest:
-        return f"Of these take {cell.label}: it costs least{cost}."
+        return f"Of the {len(ranking.contenders)} that may be best take {cell.label}: it costs least{cost}."
     return f"Take {cell.label} for now{cost}; more repeats may show that a cheaper one is as good."
 
 
-def _ending(text: str, part: Part) -> str:
-    """The text with the names of cells that failed or were not run."""
+def _gaps(part: Part) -> list[str]:
+    """The names of cells that failed or were not run."""
     failed = [f"{c.label} ({c.trouble.removesuffix(' failed')})" for c in part.cells if c.failed]
     missing = [c.label for c in part.cells if not c.results]
-    if failed:
-        text += f" Failed: {_some(failed)}."
-    if missing and len(missing) < len(part.cells):
-        text += f" Not run yet: {_some(missing)}."
-    return text
+    return [
+        f"Failed: {_some(failed)}." if failed else "",
+        f"Not run yet: {_some(missing)}." if missing and len(missing) < len(part.cells) else "",
+    ]
 
 
 def _some(words: Sequence[str]) -> str:
@@ -205,10 +210,6 @@ def _factors(*values: float) -> str:
     """The values with as many decimals as the largest can use, joined by dashes."""
     digits = 2 if max(values) < 3 else 1 if max(values) < 20 else 0
     return "–".join(f"{value:.{digits}f}" for value in values)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:] if not text.startswith(model.POOLS) else text
 
 
 def commands(view: ScenarioView) -> list[Command]:

@@ -80,7 +80,11 @@ def _metric(view: ScenarioView, metric: str, prefix: str) -> Chart:
         name=f"{prefix}{slug(metric)}",
         title=figures.figure_title(metric),
         caption="Large dot: the mean of a cell's trials; bar: its 95 % interval; small dots: the trials."
-        + (" Filled: the best of its panel, or not told apart from it within blocks." if own else ""),
+        + (
+            " Filled: the best of its panel, or one that may be as good (compared within blocks)."
+            if own
+            else ""
+        ),
         figure=lambda: draw.metric(data, ranked=own),
     )
 

@@ -23,7 +23,7 @@ LOG_FROM = 20.0
 def metric(data: MetricFigure, *, ranked: bool = True) -> "Figure":
     """A dot and its interval for each cell, its trials as small dots, the value in figures at the right.
 
-    ``ranked``: contenders are filled and their values bold; otherwise all are filled.
+    ``ranked``: the best and those level with it are filled and their values bold; otherwise all are filled.
     """
     figure, panels = _panels(data.rows, data.panels)
     for axes, panel in panels:
@@ -32,11 +32,9 @@ def metric(data: MetricFigure, *, ranked: bool = True) -> "Figure":
         scale, unit = sheet.scale_of(data.metric, high)
         for y, (row, mark) in enumerate(zip(data.rows, panel.values, strict=True)):
             if mark is not None:
-                _mark(
-                    axes, y, mark, palette.pool_colour(row.pool), scale, filled=mark.contender or not ranked
-                )
+                _mark(axes, y, mark, palette.pool_colour(row.pool), scale, filled=mark.level or not ranked)
                 text = units.format_metric(data.metric, mark.point)
-                weight = "bold" if mark.contender and ranked else "normal"
+                weight = "bold" if mark.level and ranked else "normal"
                 axes.annotate(
                     text, (1.0, y), xycoords=("axes fraction", "data"), ha="right", va="center",
                     fontsize=8, fontweight=weight,
@@ -46,8 +44,8 @@ def metric(data: MetricFigure, *, ranked: bool = True) -> "Figure":
         axes.set_xlabel(f"{word}{f' ({unit})' if unit else ''}, {figures.is_better(data.metric)}")
     large = {"marker": "o", "ms": 6, "color": palette.NEUTRAL}
     places = [
-        sheet.handle("best, or not told apart from it", **large),
-        sheet.handle("behind", mfc=palette.PAPER, **large),
+        sheet.handle("best, or perhaps as good", **large),
+        sheet.handle("behind, or probably behind", mfc=palette.PAPER, **large),
     ]
     sheet.legend(
         figure,

@@ -40,7 +40,7 @@ def _resource_panel(left: "Axes", right: "Axes", panel: ResourcePanel, cores: fl
     for line, dash in zip(panel.lines, _dashes(panel.lines), strict=True):
         look: dict[str, Any] = {"color": palette.pool_colour(line.pool), "linestyle": dash}
         left.plot(line.cpu_t, line.cpu, **look)
-        right.plot(line.memory_t, [m / scale for m in line.memory], **look)
+        right.plot(line.memory_t, [m / scale for m in line.memory], marker="o", ms=3, **look)
         handles.append(sheet.handle(line.label, lw=2, **look))
     if cores:
         left.axhline(cores, color=palette.FAINT, lw=1, linestyle=(0, (1, 2)))
@@ -56,7 +56,7 @@ def _resource_panel(left: "Axes", right: "Axes", panel: ResourcePanel, cores: fl
     )
     right.set(title="memory", xlabel="time since the first task was due (s)", ylabel=f"PSS ({unit})")
     for axes in (left, right):
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, max(line.end for line in panel.lines) * 1.02)
         axes.grid(visible=True, axis="y")
     right.legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=1.8)
 

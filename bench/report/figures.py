@@ -38,8 +38,8 @@ class Mark:
     lower: float | None
     upper: float | None
     trials: tuple[float, ...]
-    contender: bool
-    """The best of its panel, or not told apart from it."""
+    level: bool
+    """The best of its panel, or perhaps as good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def metric_figure(view: ScenarioView, metric: str | None = None) -> MetricFigure
     """``metric`` (default: the scenario's own) of every cell."""
     name = metric or view.scenario.metric
 
-    def mark(cell: CellView, contenders: frozenset[str]) -> Mark | None:
+    def mark(cell: CellView, level: frozenset[str]) -> Mark | None:
         estimate = cell.summary.metrics.get(name)
         if estimate is None:
             return None
@@ -91,13 +91,13 @@ def metric_figure(view: ScenarioView, metric: str | None = None) -> MetricFigure
             lower=estimate.lower,
             upper=estimate.upper,
             trials=trials,
-            contender=cell.id in contenders,
+            level=cell.id in level,
         )
 
     rows = _rows(view)
     panels = []
     for part in view.parts:
-        by_row = {c.choice_key: mark(c, part.contenders) for c in part.cells}
+        by_row = {c.choice_key: mark(c, part.level) for c in part.cells}
         panels.append(_panel(part.title, rows, by_row, part.cells))
     return MetricFigure(metric=name, rows=rows, panels=tuple(panels))
 

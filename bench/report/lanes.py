@@ -105,7 +105,8 @@ def lane_figure(view: ScenarioView, run: "store.Run") -> LaneFigure:
 def cells_to_contrast(part: Part, metric: str) -> list[CellView]:
     """Lowest and highest prefetch with all else equal, or, where prefetch does not vary, best and worst.
 
-    The pair is the one around the best cell, unless prefetch moves the makespan of another pool much more.
+    The pair is the one around the best cell, unless prefetch moves the makespan of another pool much more, in
+    every block.
     """
     cells = ranked_cells([c for c in part.cells if c.measured and metric in c.summary.metrics], metric)
     if len(cells) < 2:
@@ -125,8 +126,10 @@ def _prefetch_pair(cell: CellView, cells: Sequence[CellView]) -> tuple[CellView,
 
 
 def _spread(pair: tuple[CellView, CellView]) -> float:
-    a, b = (c.summary.metrics["makespan"].point if "makespan" in c.summary.metrics else 1.0 for c in pair)
-    return max(a, b) / min(a, b) if min(a, b) > 0 else 1.0
+    """How many times longer one of the two takes in every block; 1 where not always the same one is ahead."""
+    a, b = ({r.block: r.metrics["makespan"] for r in c.results if "makespan" in r.metrics} for c in pair)
+    ratios = [a[block] / b[block] for block in a.keys() & b.keys() if a[block] > 0 and b[block] > 0]
+    return max(min(ratios), 1 / max(ratios), 1.0) if ratios else 1.0
 
 
 def _calls(cell: CellView) -> tuple[str, ...]:

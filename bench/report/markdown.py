@@ -35,7 +35,7 @@ def _section(view: ScenarioView, run: store.Run) -> list[str]:
     out += [_gates(view)]
     metrics = tables.main_metrics(view)[:MOST_COLUMNS]
     out += [_table(part, metrics) for part in view.parts]
-    out += ["Mean of the trials (95 % interval). Bold: the best, or not told apart from it."]
+    out += ["Mean of the trials (95 % interval). Bold: the best, or perhaps as good."]
     commands = "\n\n".join(
         f"{escape(c.title)}\n\n```\n{c.text}\n```" + (f"\n\n{escape(c.note)}" if c.note else "")
         for c in answer.commands(view)
@@ -62,7 +62,7 @@ def _table(part: Part, metrics: Sequence[str]) -> str:
         name = escape(row.cell.label)
         cells = [str(n) if n else "–" for n in row.numbers]
         trials = row.cell.trouble or str(len(row.cell.results))
-        lines.append(f"| {f'**{name}**' if row.contender else name} | {' | '.join(cells)} | {trials} |")
+        lines.append(f"| {f'**{name}**' if row.level else name} | {' | '.join(cells)} | {trials} |")
     return "\n".join(lines)
 
 

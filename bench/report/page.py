@@ -165,7 +165,7 @@ def _table(view: ScenarioView) -> dict[str, Any]:
         "parts": parts,
         "filter": len(view.cells) > FILTER_FROM,
         "note": "Mean of the trials, below it the 95 % interval. Bold: the best by"
-        f" {labels.metric_text(view.scenario.metric)}, or not told apart from it. All metrics: cells.csv.",
+        f" {labels.metric_text(view.scenario.metric)}, or perhaps as good. All metrics: cells.csv.",
     }
 
 
@@ -176,7 +176,7 @@ def _row(row: tables.TableRow) -> dict[str, Any]:
         "colour": palette.pool_colour(cell.pool),
         "numbers": row.numbers,
         "trials": cell.trouble.replace(" trials", "") or str(len(cell.results)),
-        "best": row.contender,
+        "best": row.level,
     }
 
 

@@ -21,11 +21,15 @@ SMOOTH_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One trial: cores used and bytes held by its workers, ``t`` seconds after the first task was due."""
+    """One trial: cores used and bytes held by its workers, ``t`` seconds after the first task was due.
+
+    Values reach a little beyond the load, from 0 to ``end``.
+    """
 
     label: str
     pool: str | None
     trial: str
+    end: float
     cpu_t: tuple[float, ...]
     cpu: tuple[float, ...]
     memory_t: tuple[float, ...]
@@ -104,6 +108,7 @@ def _line(run: "store.Run", cell: CellView, metric: str) -> Line | None:
         label=cell.label,
         pool=cell.pool,
         trial=trial.trial,
+        end=end,
         cpu_t=tuple(cpu.index),
         cpu=tuple(cpu),
         memory_t=tuple(memory.index),
@@ -132,4 +137,7 @@ def _rate(total: "pd.Series[float]") -> "pd.Series[float]":
 
 
 def _between(series: "pd.Series[float]", start: float, end: float) -> "pd.Series[float]":
-    return series[(series.index >= start) & (series.index <= end)]
+    """The part between two times and one value on each side of it (memory is not read while tasks run)."""
+    times = series.index.to_numpy(dtype=float)
+    first, last = times.searchsorted(start, "right") - 1, times.searchsorted(end, "left") + 1
+    return series.iloc[max(0, int(first)) : int(last)]

@@ -110,7 +110,7 @@ def _table(part: Part, metrics: Sequence[str], *, intervals: bool) -> Table:
             cells[:1] = [Text(row.cell.trouble, style="red")]
         elif row.cell.trouble:
             cells[0] = Text.assemble((f"{row.cell.trouble}  ", "red"), cells[0])
-        table.add_row(Text(row.cell.label), *cells, style="bold" if row.contender else "")
+        table.add_row(Text(row.cell.label), *cells, style="bold" if row.level else "")
     return table
 
 

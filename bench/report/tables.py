@@ -35,7 +35,7 @@ class TableRow:
 
     cell: CellView
     numbers: tuple[Number | None, ...]
-    contender: bool
+    level: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def rows(part: Part, metrics: Sequence[str]) -> list[TableRow]:
     for cell in sorted(part.cells, key=lambda cell: pools.index(cell.pool)):
         have = cell.summary.metrics
         numbers = tuple(number(m, have[m]) if m in have else None for m in metrics)
-        out.append(TableRow(cell=cell, numbers=numbers, contender=cell.id in part.contenders))
+        out.append(TableRow(cell=cell, numbers=numbers, level=cell.id in part.level))
     return out
 
 

@@ -53,9 +53,20 @@ class Part:
     ranking: compare.Ranking | None
 
     @property
-    def contenders(self) -> frozenset[str]:
-        """Ids of the best cell and of those that cannot be told apart from it."""
-        return frozenset(self.ranking.contenders) if self.ranking else frozenset()
+    def level(self) -> frozenset[str]:
+        """Ids of the best cell and of those that may well be as good: not told apart, 1 within the interval.
+
+        Fewer than the ranking's contenders, among which are also cells that are probably behind but that the
+        number of comparisons keeps from being told apart.
+        """
+        if self.ranking is None or self.ranking.best is None:
+            return frozenset()
+        wide = {
+            r.cell
+            for r in self.ranking.rivals
+            if r.lower is None or r.upper is None or r.lower <= 1 <= r.upper
+        }
+        return frozenset(c for c in self.ranking.contenders if c in wide or c == self.ranking.best)
 
     def cell(self, cell_id: str) -> CellView:
         return next(c for c in self.cells if c.id == cell_id)
