@@ -178,7 +178,7 @@ def panel(
     slot, node = slot[ran], tasks["node"].to_numpy()[ran]
     end = tasks["ended"].to_numpy(dtype=float)[ran]
     start, state = tasks["last_started"].to_numpy(dtype=float)[ran], tasks["state"].to_numpy()[ran]
-    makespan = float(np.nanmax([end.max(initial=0.0), start.max(initial=0.0)]))
+    makespan = float(np.nanmax(np.concatenate([start, end])))
     end = np.where(np.isnan(end), makespan, end)
     place, nodes, slots = _places(slot, node, workers)
     shown = np.isin(slot, list(place))
