@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint perf report clean
+.PHONY: help setup bench test lint perf docs report clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: $(READY)  ## format, lint, types and layers
 
 perf: $(READY)  ## measure the harness itself
 	$(BIN)/pytest tests/perf --benchmark-only
+
+docs: $(READY)  ## write the generated parts of docs/ again
+	$(BIN)/python -c 'from pathlib import Path; from bench.scenario.schema import update; update(Path("docs/scenarios.md"))'
 
 report: $(READY)  ## write the report of the latest run again
 	$(BIN)/celery-bench report latest

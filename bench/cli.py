@@ -312,7 +312,8 @@ def _exit_code_of_gates(run: "Run") -> int:
     }
     if "fail" in outcomes:
         return EXIT_GATE_FAILED
-    return EXIT_INCONCLUSIVE if "undecided" in outcomes else EXIT_OK
+    undecided = "undecided" in outcomes and not run.quick  # one trial decides nothing, and --quick says so
+    return EXIT_INCONCLUSIVE if undecided else EXIT_OK
 
 
 def _show(run: "Run", *, as_json: bool) -> None:

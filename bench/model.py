@@ -215,9 +215,7 @@ def plain(scenario: Scenario) -> dict[str, Any]:
 
 def from_plain(data: Mapping[str, Any]) -> Scenario:
     """The inverse of ``plain`` (hidden passwords stay hidden)."""
-    cells = tuple(
-        Cell(id=c["id"], settings=c["settings"], setup=_setup(c["setup"])) for c in data["cells"]
-    )
+    cells = tuple(Cell(id=c["id"], settings=c["settings"], setup=_setup(c["setup"])) for c in data["cells"])
     return Scenario(**{**data, "gates": tuple(data["gates"]), "cells": cells})
 
 

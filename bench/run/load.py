@@ -97,6 +97,7 @@ class Loader:
         second later: so each gets one message more on its own queue, a task of Celery's that does nothing.
         """
         nodes = self.spec["nodes"]
+        told = time.monotonic_ns()
         replies = self.app.control.broadcast(
             "add_consumer",
             arguments={"queue": self.spec["queue"]},
@@ -108,6 +109,8 @@ class Loader:
         answered = {name for reply in replies or [] for name in reply}
         if answered != set(nodes):
             raise TimeoutError(f"not let in after {TIMEOUT_S:.0f} s: {', '.join(set(nodes) - answered)}")
+        if self.app.connection_for_write().transport.driver_type == "amqp":
+            return told  # there the first node begins before the last has answered
         opened = time.monotonic_ns()
         for queue in self.spec["warm_queues"]:
             self.app.tasks["celery.accumulate"].apply_async(queue=queue, producer=self.producer)

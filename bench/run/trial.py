@@ -103,7 +103,7 @@ class Course:
         settings = trial_settings(self.broker, tag)
         shared: dict[str, Any] = {
             "app": APP, "settings": settings, "tag": tag, "warm_queues": queues,
-            "folder": folder, "keeper": around.keeper, "env": around.env,
+            "folder": folder, "keeper": around.keeper, "env": {**around.env, "TMPDIR": str(folder)},
         }  # fmt: skip
         self.fleet = fleets.start(self.setup.workers, **shared)
         stack.callback(self.fleet.stop)

@@ -35,8 +35,16 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.started: list[subprocess.Popen[str]] = []
         self._mark = str(uuid4())
-        self.env = {**os.environ, "BENCH_TEST_MARK": self._mark, "COLUMNS": "100"}
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.env = {
+            **os.environ,
+            "BENCH_TEST_MARK": self._mark,
+            "TMPDIR": str(self.temporary),
+            "COLUMNS": "100",
+        }
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -44,7 +52,7 @@ class Shell:
         return path
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [COMMAND, *words],
             cwd=self.folder,
             env=self.env,
@@ -54,6 +62,8 @@ class Shell:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     def run(self, *words: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
         process = self.start(*words)
@@ -61,17 +71,21 @@ class Shell:
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def left(self) -> list[str]:
+        """Processes with our mark, or working in our temporary folder (Valkey overwrites its environment)."""
         found = []
         for process in psutil.process_iter():
             try:
-                if (
-                    process.environ().get("BENCH_TEST_MARK") == self._mark
-                    and process.status() != psutil.STATUS_ZOMBIE
-                ):
+                ours = process.environ().get("BENCH_TEST_MARK") == self._mark or process.cwd().startswith(
+                    str(self.temporary)
+                )
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(f"{process.pid} {' '.join(process.cmdline()[:4])}")
             except psutil.Error:
                 continue
         return found
+
+    def left_files(self) -> list[str]:
+        return [path.name for path in self.temporary.iterdir()]
 
     def wait_until(self, what: Callable[[], bool], seconds: float = 30) -> None:
         end = time.monotonic() + seconds
@@ -89,6 +103,9 @@ class Shell:
 def shell(tmp_path: Path) -> Iterator[Shell]:
     made = Shell(tmp_path)
     yield made
+    for process in made.started:
+        process.kill()
+        process.communicate()
     for line in made.left():  # a failing test must not leave what it complains about
         psutil.Process(int(line.split()[0])).kill()
 

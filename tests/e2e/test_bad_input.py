@@ -1,7 +1,6 @@
 """A clear sentence, the right exit code, no traceback, nothing lost."""
 
 import json
-import os
 import socket
 import subprocess
 from pathlib import Path
@@ -134,4 +133,4 @@ def test_a_gate_that_fails(shell, tiny):
 def test_output_is_plain_where_there_is_no_terminal(shell, tiny):
     done = shell.run("run", tiny)
     assert "\x1b" not in done.stdout + done.stderr
-    assert os.path.exists(shell.folder / "reports")
+    assert (shell.folder / "reports").exists()

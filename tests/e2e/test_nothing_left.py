@@ -2,7 +2,6 @@
 
 import os
 import signal
-import tempfile
 import time
 from pathlib import Path
 
@@ -11,21 +10,15 @@ import pytest
 pytestmark = pytest.mark.real
 
 
-def folders() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("celery-bench-*"))
-
-
 def test_after_success(shell, tiny):
-    before = folders()
     done = shell.run("run", tiny)
     assert done.returncode == 0, done.stderr
     assert shell.left() == []
-    assert folders() <= before
+    assert shell.left_files() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_after_an_interrupt_and_resume_runs_only_the_rest(shell, long, number):
-    before = folders()
     shell.write("long.yaml", long.replace("2000", "150"))
     process = shell.start("run", "long.yaml")
     lines = Path(shell.folder / "results")
@@ -37,7 +30,7 @@ def test_after_an_interrupt_and_resume_runs_only_the_rest(shell, long, number):
     assert "--resume" in err
     assert "Traceback" not in out + err
     assert shell.left() == []
-    assert folders() <= before
+    assert shell.left_files() == []
 
     done = shell.run("run", "--resume", "latest")
     assert done.returncode == 0, done.stderr
@@ -47,7 +40,6 @@ def test_after_an_interrupt_and_resume_runs_only_the_rest(shell, long, number):
 
 @pytest.mark.parametrize("pool", ["prefork", "gevent", "threads"])
 def test_after_kill_9_of_the_harness(shell, long, pool):
-    before = folders()
     shell.write("long.yaml", long.replace("prefork", pool))
     process = shell.start("run", "long.yaml")
     expected = 4 if pool == "prefork" else 2
@@ -56,7 +48,7 @@ def test_after_kill_9_of_the_harness(shell, long, pool):
     signal_after_a_moment(process.pid)
     process.communicate(timeout=10)
     shell.wait_until(lambda: shell.left() == [], seconds=5)
-    shell.wait_until(lambda: folders() <= before, seconds=5)
+    shell.wait_until(lambda: shell.left_files() == [], seconds=5)
 
 
 def signal_after_a_moment(pid: int) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import gate, plan, scenario, scenario_schema
+from bench import gate, plan, scenario
+from bench.scenario.schema import update
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = scenario.shipped()
@@ -42,8 +43,8 @@ def test_the_quickstart_is_five_pools_by_two_kinds_of_work_by_two_prefetch_value
 def test_the_table_of_keys_is_up_to_date(tmp_path):
     copy = tmp_path / "scenarios.md"
     copy.write_text((ROOT / "docs/scenarios.md").read_text(encoding="utf-8"), encoding="utf-8")
-    again = "run: python -m bench.scenario_schema docs/scenarios.md"
-    assert not scenario_schema.update(copy), again
+    again = "run: make docs"
+    assert not update(copy), again
 
 
 def test_the_example_in_the_reference_is_valid(tmp_path):

@@ -1,8 +1,8 @@
-"""Real trials for tests: ``bench.measure(...)`` runs one and checks its accounts, whatever the test is about."""
+"""Real trials for tests: ``bench.measure(...)`` runs one and checks its accounts, whatever the test asks."""
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ class Bench:
     services: session.Services
     spins_per_ms: float
     count: int = 0
-    on_tick: Callable[[str, int], None] = field(default=lambda phase, completed: None)
 
     def measure(
         self,
@@ -53,7 +52,9 @@ class Bench:
         )
         self.count += 1
         cell = Cell(id="cell", settings={"workers.pool": pool}, setup=setup)
-        trial = Trial(id=f"t{self.count}", scenario="test", cell=cell, block=1, position=self.count, seed=seed)
+        trial = Trial(
+            id=f"t{self.count}", scenario="test", cell=cell, block=1, position=self.count, seed=seed
+        )
 
         def tick(phase: str, completed: int, *_: Any) -> None:
             if on_tick:

@@ -52,7 +52,9 @@ def test_hashing_releases_the_gil(bench, fresh):
 
 def test_spin_takes_as_long_as_it_says_on_an_idle_core(bench, fresh):
     def check():
-        result, _ = bench.measure(TaskCall(task="cpu.spin", kwargs={"ms": 20}), pool="solo", concurrency=1, flood=50)
+        result, _ = bench.measure(
+            TaskCall(task="cpu.spin", kwargs={"ms": 20}), pool="solo", concurrency=1, flood=50
+        )
         assert 0.018 <= result.metrics["p50(service)"] <= 0.030
 
     fresh(check)

@@ -30,7 +30,9 @@ def test_settings_take_effect(bench, sleep, pool, concurrency, prefetch):
 @pytest.mark.parametrize(("pool", "concurrency"), [("prefork", 1), ("threads", 1), ("solo", 1)])
 def test_prefetch_0_takes_the_whole_queue_and_1_does_not(bench, sleep, pool, concurrency):
     def received_before_fifth_end(prefetch):
-        _, recording = bench.measure(sleep(0.03), pool=pool, concurrency=concurrency, prefetch=prefetch, flood=60)
+        _, recording = bench.measure(
+            sleep(0.03), pool=pool, concurrency=concurrency, prefetch=prefetch, flood=60
+        )
         tasks = analyse.tasks(recording.events)
         fifth = tasks["ended"].sort_values().iloc[4]
         return int((tasks["received"] < fifth).sum())

@@ -15,9 +15,8 @@ from bench.run import eventlog
 from bench.run.eventlog import SEGMENT_RECORDS, EventLog, Tail, read
 
 KIND = st.integers(1, 5)
-RECORDS = st.lists(
-    st.tuples(KIND, st.integers(-(2**40), 2**40), st.integers(0, 7), st.integers(0, 65535), st.integers(1, 2**62))
-)
+SEQ, STATE, ATTEMPT = st.integers(-(2**40), 2**40), st.integers(0, 7), st.integers(0, 65535)
+RECORDS = st.lists(st.tuples(KIND, SEQ, STATE, ATTEMPT, st.integers(1, 2**62)))
 
 
 def only_file(folder: Path) -> Path:

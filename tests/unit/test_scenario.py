@@ -7,6 +7,7 @@ import pytest
 
 from bench import model, scenario
 from bench.errors import ScenarioError, UsageError
+from bench.scenario import reader
 
 BASE = """\
 question: Which?
@@ -294,7 +295,7 @@ def test_an_installed_wheel_has_its_scenarios_inside(tmp_path, monkeypatch):
     (tmp_path / "bench" / "scenarios").mkdir(parents=True)
     shipped = tmp_path / "bench" / "scenarios" / "theirs.yaml"
     shipped.write_text(BASE)
-    monkeypatch.setattr(scenario, "__file__", str(tmp_path / "bench" / "scenario.py"))
+    monkeypatch.setattr(reader, "__file__", str(tmp_path / "bench" / "scenario" / "reader.py"))
     assert scenario.shipped() == [shipped]
     assert scenario.find("theirs") == shipped
 
@@ -313,6 +314,6 @@ def test_the_schema_knows_every_key_and_requires_the_question_only():
 
 
 def test_cells_whose_ids_would_be_equal_get_different_ones(write, monkeypatch):
-    monkeypatch.setattr(scenario, "_hash", lambda text: f"{len(text) % 3:08x}")
+    monkeypatch.setattr(reader, "_hash", lambda text: f"{len(text) % 3:08x}")
     cells = scenario.load(write(BASE + "matrix: {workers.prefetch: [1, 2, 3]}")).cells
     assert len({cell.id for cell in cells}) == 3

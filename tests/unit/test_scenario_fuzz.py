@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bench import scenario
 from bench.errors import BenchError
-from bench.scenario_keys import TOP_KEYS, known_paths
+from bench.scenario.keys import TOP_KEYS, known_paths
 
 GOOD = {"question": "Q", "workload": {"task": "noop"}, "load": {"shape": "flood", "tasks": 4}}
 KEYS = [

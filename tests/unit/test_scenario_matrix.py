@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bench import scenario
 from bench.errors import ScenarioError
-from bench.scenario_matrix import MAX_CELLS, expand
-from bench.scenario_paths import get, label_of, replace
+from bench.scenario.matrix import MAX_CELLS, expand
+from bench.scenario.paths import get, label_of, replace
 
 BASE = "question: Q\nworkload: {task: noop}\nload: {shape: flood, tasks: 100}\n"
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import scenario, scenario_yaml
+from bench import scenario
 from bench.errors import ScenarioError
+from bench.scenario import document
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join(f'*{old}' for _ in range(9))}]\n"
@@ -35,7 +36,7 @@ MERGE_BOMB = "a: &a {k: 1}\n" + "".join(
         (b"question: !!python/object/apply:os.system [ls]\n", 1, "not valid YAML"),
         (b"question: &a [*a]\n", 1, "part of"),
         (b"question: " + b"[" * 5000, 1, "nested too deeply"),
-        (b"#" * (scenario_yaml.MAX_BYTES + 1), 1, "larger than"),
+        (b"#" * (document.MAX_BYTES + 1), 1, "larger than"),
         (BOMB.encode(), 1, "more than"),
         (MERGE_BOMB.encode(), 1, "more than"),
     ],

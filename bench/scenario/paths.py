@@ -6,8 +6,8 @@ from typing import Any
 
 from bench import units
 from bench.model import Label
-from bench.scenario_keys import known_paths
-from bench.scenario_mistakes import PathError, Steps, did_you_mean, shown
+from bench.scenario.keys import known_paths
+from bench.scenario.mistakes import PathError, Steps, did_you_mean, shown
 
 MISSING = object()
 """What ``get`` answers where the data says nothing."""

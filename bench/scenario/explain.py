@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bench import model
-from bench.scenario_keys import HEAD_KEYS, SETUP_KEYS, TOP_KEYS, HeadKeys, SetupKeys, known_paths, to_setup
-from bench.scenario_mistakes import Mistake, Steps, did_you_mean, shown
-from bench.scenario_paths import replace, without
+from bench.scenario.keys import HEAD_KEYS, SETUP_KEYS, TOP_KEYS, HeadKeys, SetupKeys, known_paths, to_setup
+from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
+from bench.scenario.paths import replace, without
 
 _TYPES = {
     "int_type": "a whole number",

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.model import Label
-from bench.scenario_keys import HEAD_KEYS, MATRIX_WORDS
-from bench.scenario_mistakes import Mistake, Steps
-from bench.scenario_paths import canonical, label_of, steps, text_of, unknown
+from bench.scenario.keys import HEAD_KEYS, MATRIX_WORDS
+from bench.scenario.mistakes import Mistake, Steps
+from bench.scenario.paths import canonical, label_of, steps, text_of, unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

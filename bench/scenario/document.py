@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from bench.errors import ScenarioError
-from bench.scenario_mistakes import Mistake, Steps, safe
+from bench.scenario.mistakes import Mistake, Steps, safe
 
 MAX_BYTES = 256 * 1024
 """A scenario is written by a person; PyYAML reads about 100 kB a second."""

@@ -1,9 +1,7 @@
 """Scenario file → Scenario: found, read, changed by options, expanded, checked; every mistake told at once.
 
-    find → scenario_yaml.read → _give (--set, --broker, --repeats) → scenario_matrix.expand
-         → for each point: scenario_explain.check_setup, scenario_checks → cells
-
-This module and its ``scenario_*`` neighbours are the only ones that know pydantic and YAML.
+find → document.read → _give (--set, --broker, --repeats) → matrix.expand
+     → for each point: explain.check_setup, checks.Checker → cells
 """
 
 import hashlib
@@ -13,18 +11,17 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import model, scenario_matrix, scenario_yaml, units
+from bench import model, units
 from bench.errors import ScenarioError, UsageError
-from bench.scenario_axes import Override
-from bench.scenario_checks import Checker
-from bench.scenario_explain import check_head, check_setup
-from bench.scenario_matrix import Point
-from bench.scenario_mistakes import Mistake, PathError, did_you_mean, safe
-from bench.scenario_options import Options, pick, with_broker
-from bench.scenario_paths import canonical
-from bench.scenario_schema import schema
-
-__all__ = ["find", "load", "schema", "shipped", "with_broker"]
+from bench.scenario import matrix
+from bench.scenario.axes import Override
+from bench.scenario.checks import Checker
+from bench.scenario.document import Marks, read
+from bench.scenario.explain import check_head, check_setup
+from bench.scenario.matrix import Point
+from bench.scenario.mistakes import Mistake, PathError, did_you_mean, safe
+from bench.scenario.options import Options, pick
+from bench.scenario.paths import canonical
 
 CheckGate = Callable[[str], object]
 
@@ -37,8 +34,9 @@ _QUICK_LEAST_S = 1.0
 
 def shipped() -> list[Path]:
     """The scenario files that come with the program, by name."""
-    inside = Path(__file__).parent / "scenarios"  # in the wheel
-    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "scenarios"
+    package = Path(__file__).parents[1]
+    inside = package / "scenarios"  # in the wheel
+    folder = inside if inside.is_dir() else package.parent / "scenarios"
     return sorted(folder.glob("*.yaml"))
 
 
@@ -78,14 +76,14 @@ def load(
     ``broker``: a kind or a URL. ``check_gate`` raises ValueError with a sentence for a gate it cannot read.
     Raises ScenarioError with every mistake of the file and of ``sets``, UsageError for ``only``.
     """
-    document = scenario_yaml.read(path)
+    document = read(path)
     options = Options(document)
     options.set_all(sets)
     options.set_broker(broker)
     options.set_repeats(repeats)
     head, mistakes = check_head(document.data)
     mistakes += _gates(document.data.get("gates"), check_gate)
-    points, matrix_mistakes = scenario_matrix.expand(document.data, options.pins)
+    points, matrix_mistakes = matrix.expand(document.data, options.pins)
     setups, cell_mistakes = _setups(document.data, points, lenient=bool(matrix_mistakes))
     mistakes = [*document.mistakes, *mistakes, *matrix_mistakes, *cell_mistakes]
     if mistakes or head is None:
@@ -144,7 +142,7 @@ def _setups(
     mistakes: dict[Mistake, None] = {}
     for point in points:
         try:
-            applied = scenario_matrix.apply(data, point.overrides)
+            applied = matrix.apply(data, point.overrides)
         except PathError as error:
             mistakes.setdefault(Mistake(path=error.mark, text=str(error)))
             continue
@@ -169,7 +167,7 @@ def _blame(mistake: Mistake, overrides: Sequence[Override]) -> Mistake:
     return Mistake(path=mistake.path, text=mistake.text)
 
 
-def _tell(mistakes: Sequence[Mistake], marks: scenario_yaml.Marks, first: int) -> list[str]:
+def _tell(mistakes: Sequence[Mistake], marks: Marks, first: int) -> list[str]:
     """One line for each mistake, in the order of the file.
 
     What the ``first`` ones say of a value (it is no data at all) makes other remarks on it superfluous.

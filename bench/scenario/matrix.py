@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.model import Label
-from bench.scenario_axes import Axis, AxisReader, Override, Pins
-from bench.scenario_keys import default_at
-from bench.scenario_mistakes import Mistake, PathError, Steps, did_you_mean, shown
-from bench.scenario_paths import MISSING, canonical, get, label_of, replace, steps, text_of
+from bench.scenario.axes import Axis, AxisReader, Override, Pins
+from bench.scenario.keys import default_at
+from bench.scenario.mistakes import Mistake, PathError, Steps, did_you_mean, shown
+from bench.scenario.paths import MISSING, canonical, get, label_of, replace, steps, text_of
 
 MAX_CELLS = 100_000
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import model
-from bench.scenario_keys import URL_SCHEMES
-from bench.scenario_mistakes import Mistake, Steps, did_you_mean, shown
+from bench.scenario.keys import URL_SCHEMES
+from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
 
 _PREFETCH_MOST = 65_535
 """Above this kombu turns the prefetch limit off with a warning (PREFETCH_COUNT_MAX in kombu/common.py)."""

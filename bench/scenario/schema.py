@@ -1,9 +1,8 @@
 """The keys of a scenario for editors (JSON Schema) and readers (the table in docs/scenarios.md).
 
-``python -m bench.scenario_schema docs/scenarios.md`` writes the table in that file anew.
+``make docs`` writes the table in that file anew.
 """
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from bench.scenario_keys import (
+from bench.scenario.keys import (
     BrokerKeys,
     ConstantKeys,
     FloodKeys,
@@ -24,7 +23,7 @@ from bench.scenario_keys import (
     known_paths,
 )
 
-BEGIN = "<!-- keys: written by python -m bench.scenario_schema docs/scenarios.md -->"
+BEGIN = "<!-- keys: written by make docs -->"
 END = "<!-- end of keys -->"
 
 _MATRIX_WORDS = {
@@ -152,7 +151,3 @@ def update(path: Path) -> bool:
     new = f"{before}{BEGIN}\n\n{keys_table()}\n\n{END}{after}"
     path.write_text(new, encoding="utf-8")
     return new != text
-
-
-if __name__ == "__main__":
-    update(Path(sys.argv[1]))

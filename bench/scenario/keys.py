@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from bench import model, units
-from bench.scenario_mistakes import did_you_mean, shown
+from bench.scenario.mistakes import did_you_mean, shown
 
 Schema = dict[str, Any]
 

@@ -1,0 +1,12 @@
+"""The scenario room: a YAML file → a checked Scenario, or every mistake at once.
+
+pydantic and yaml live only here.
+
+document (text with line marks) → axes, matrix, options (cells) → keys, checks (what may be written) → reader.
+"""
+
+from bench.scenario.options import with_broker
+from bench.scenario.reader import find, load, quicken, shipped
+from bench.scenario.schema import schema
+
+__all__ = ["find", "load", "quicken", "schema", "shipped", "with_broker"]
