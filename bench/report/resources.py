@@ -101,7 +101,9 @@ def _line(run: "store.Run", cell: CellView, metric: str) -> Line | None:
     end = (int(events["t_ns"].max()) - origin) / 1e9
     fleet = samples[samples["group"].isin(FLEET)]
     cpu = _rate(_total(fleet, "cpu", origin))
-    cpu, memory = _between(cpu, 0.0, end), _between(_total(fleet, "memory", origin), 0.0, end)
+    inside = cpu[(cpu.index >= 0.0) & (cpu.index <= end)]
+    cpu = inside if len(inside) > 1 else _between(cpu, 0.0, end)
+    memory = _between(_total(fleet, "memory", origin), 0.0, end)
     if cpu.empty and memory.empty:
         return None
     return Line(

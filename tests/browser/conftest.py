@@ -32,7 +32,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 class Tab:
-    """One page: ``open`` it, ``evaluate`` JavaScript in it; ``events`` holds what Chromium reported meanwhile."""
+    """One page: ``open`` it, ``evaluate`` JavaScript in it; ``events`` holds what Chromium reported."""
 
     def __init__(self, chromium: str, profile: Path) -> None:
         to_browser, self._write = os.pipe()
