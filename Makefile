@@ -36,7 +36,7 @@ perf: $(READY)  ## measure the harness itself
 	$(BIN)/pytest tests/perf --benchmark-only
 
 docs: $(READY)  ## write the generated parts of docs/ again
-	$(BIN)/python -c 'from pathlib import Path; from bench.scenario.schema import update; update(Path("docs/scenarios.md"))'
+	$(BIN)/python docs/generate.py
 
 report: $(READY)  ## write the report of the latest run again
 	$(BIN)/celery-bench report latest

@@ -1,0 +1,33 @@
+"""Writes the generated parts of docs/ again: the keys of scenario files and the pages of the command line."""
+
+from pathlib import Path
+
+import click
+
+from bench.cli import cli
+from bench.scenario.schema import update
+
+DOCS = Path(__file__).parent
+HEAD = "# The command line\n\nWritten by `make docs` from the commands' own help.\n"
+
+
+def command_line() -> str:
+    """docs/cli.md: the help of every command, as it is printed."""
+    with click.Context(cli, info_name="celery-bench") as top:
+        parts = [HEAD, f"```\n{_help(cli, top)}\n```\n"]
+        for name in cli.list_commands(top):
+            command = cli.get_command(top, name)
+            assert command is not None
+            with click.Context(command, info_name=name, parent=top) as context:
+                parts.append(f"## celery-bench {name}\n\n```\n{_help(command, context)}\n```\n")
+    return "\n".join(parts)
+
+
+def _help(command: click.Command, context: click.Context) -> str:
+    context.terminal_width = 100
+    return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+
+
+if __name__ == "__main__":
+    update(DOCS / "scenarios.md")
+    (DOCS / "cli.md").write_text(command_line(), encoding="utf-8")

@@ -1,0 +1,51 @@
+"""The documentation says what the program does."""
+
+import runpy
+from pathlib import Path
+
+from bench import model
+from bench.cli import cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_command_line_page_is_up_to_date():
+    generate = runpy.run_path(str(ROOT / "docs/generate.py"))
+    assert (ROOT / "docs/cli.md").read_text() == generate["command_line"](), "run: make docs"
+
+
+def test_every_command_and_option_explains_itself():
+    for name, command in cli.commands.items():
+        assert command.help, name
+        for option in command.params:
+            if option.param_type_name == "option":
+                assert option.help, f"{name} {option.opts}"  # type: ignore[attr-defined]
+
+
+def test_every_metric_is_explained():
+    text = (ROOT / "docs/methodology.md").read_text()
+    for name in (*model.PLAIN_METRICS, *model.DURATIONS):
+        assert name in text or name.replace("_", " ") in text, name
+
+
+def test_every_record_is_decided_once():
+    numbers = sorted(path.name[:3] for path in (ROOT / "docs/decisions").glob("*.md"))
+    assert numbers == [f"{n:03d}" for n in range(1, len(numbers) + 1)]
+
+
+def test_nothing_names_this_machine_or_a_registry():
+    for path in [*ROOT.glob("*.*"), *ROOT.glob("docs/**/*.md"), ROOT / "Makefile"]:
+        if path.is_file():
+            text = path.read_text(errors="replace")
+            assert "index-url" not in text, path
+            assert "find-links" not in text, path
+
+
+def test_every_dependency_has_a_reason():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    reasons = (ROOT / "docs/decisions/001-dependencies.md").read_text()
+    for line in project["dependencies"] + project["optional-dependencies"]["dev"]:
+        name = line.split(">")[0].split("[")[0].strip()
+        assert f"`{name}" in reasons, name
