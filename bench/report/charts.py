@@ -75,7 +75,7 @@ def charts(view: ScenarioView, run: "store.Run", prefix: str = "") -> Iterator[C
 
 def _metric(view: ScenarioView, metric: str, prefix: str) -> Chart:
     data = figures.metric_figure(view, metric)
-    own = metric == view.scenario.metric
+    own = metric == view.scenario.metric and len(data.rows) > 1
     return Chart(
         name=f"{prefix}{slug(metric)}",
         title=figures.figure_title(metric),

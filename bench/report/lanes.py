@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import events, model
 from bench.report import labels
-from bench.report.resources import ranked_cells, typical_trial
+from bench.report.resources import kept, ranked_cells, typical_trial
 from bench.report.view import CellView, Part, ScenarioView
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def lane_figure(view: ScenarioView, run: "store.Run") -> LaneFigure:
         row = []
         for cell in cells_to_contrast(part, view.scenario.metric):
             trial = typical_trial(cell, view.scenario.metric)
-            tasks = events.tasks(run.events(trial.trial)) if trial else None
+            log = kept(run.events, trial.trial) if trial else None
+            tasks = None if log is None else events.tasks(log)
             if trial is not None and tasks is not None and tasks["last_started"].notna().any():
                 row.append((part.title, cell, trial.trial, tasks))
         if row:

@@ -1,9 +1,11 @@
 """CPU and memory of the workers over time, as plain data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import model
+from bench.errors import UsageError
 from bench.report.view import CellView, Part, ScenarioView
 
 if TYPE_CHECKING:
@@ -90,12 +92,21 @@ def typical_trial(cell: CellView, metric: str) -> model.TrialResult | None:
     return ok[(len(ok) - 1) // 2] if ok else next((r for r in cell.results if r.ok), None)
 
 
+def kept(read: Callable[[str], "pd.DataFrame"], trial: str) -> "pd.DataFrame | None":
+    """A trial's events or samples; None where the folder was removed and only the numbers were kept."""
+    try:
+        frame = read(trial)
+    except UsageError:
+        return None
+    return None if frame.empty else frame
+
+
 def _line(run: "store.Run", cell: CellView, metric: str) -> Line | None:
     trial = typical_trial(cell, metric)
     if trial is None:
         return None
-    samples, events = run.samples(trial.trial), run.events(trial.trial)
-    if samples.empty or events.empty:
+    samples, events = kept(run.samples, trial.trial), kept(run.events, trial.trial)
+    if samples is None or events is None:
         return None
     origin = int(events["t_ns"][events["kind"] == 1].min())
     end = (int(events["t_ns"].max()) - origin) / 1e9

@@ -1,4 +1,5 @@
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,14 @@ def test_one_cell_one_trial(make_scenario: Any, make_run: Any, tmp_path: Path) -
     index = page.write(run, tmp_path)
     assert "how far it varies is not known" in Page(index.read_text()).text
     assert (index.parent / "lanes.png").exists()
+
+
+def test_a_run_of_which_only_the_numbers_were_kept(make_scenario: Any, make_run: Any, tmp_path: Path) -> None:
+    run = make_run(make_scenario(work=["cpu"], repeats=2))
+    shutil.rmtree(run.path / "trials")
+    index = page.write(run, tmp_path)
+    assert (index.parent / "throughput.png").exists()
+    assert not (index.parent / "lanes.png").exists()
 
 
 def test_a_failure_leaves_the_old_report(
