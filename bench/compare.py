@@ -6,9 +6,10 @@ belongs in this room.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.analyse import summarise
+from bench.effects import Effect, effects
 from bench.model import (
     CIRCUMSTANCES,
     HIGHER_IS_BETTER,
@@ -25,6 +26,10 @@ SIGNIFICANCE = 0.05
 
 SAME_MEMORY = 0.05
 """Contenders within this much of the least memory cost the same memory; then the CPU time decides."""
+
+SAME_CPU = 0.25
+"""Of these, within this much of the least CPU time a task they cost the same, and the better one is taken:
+the kernel counts CPU in ticks of 10 ms, and it moves by this much between trials of one cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,7 @@ class Ranking:
     ``order`` holds the ids of the cells that have the metric, best first, those with a failed trial last;
     ``missing`` the rest. ``contenders``: the best and every cell that cannot be told apart from it and had
     no failed trial, in order. ``cheapest`` of them by memory, then CPU time a task. ``best`` is None where
-    nothing was measured.
+    nothing was measured. ``effects``: what each axis does over all the others.
     """
 
     circumstance: Mapping[str, Label]
@@ -67,6 +72,7 @@ class Ranking:
     rivals: tuple[Rival, ...]
     contenders: tuple[str, ...]
     cheapest: str | None
+    effects: tuple[Effect, ...] = ()
 
     @property
     def decided(self) -> bool:
@@ -87,7 +93,19 @@ def rank(scenario: Scenario, results: Sequence[TrialResult], metric: str) -> lis
     for summary in summarise(scenario, results):
         groups.setdefault(tuple(circumstance(summary.settings).items()), []).append(summary)
     ok = [r for r in results if r.ok and r.scenario == scenario.name]
-    return [_ranking(dict(key), cells, ok, metric) for key, cells in groups.items()]
+    cells = {cell.id: cell for cell in scenario.cells}
+    return [
+        replace(
+            _ranking(dict(key), group, ok, metric),
+            effects=effects(
+                [cells[summary.cell] for summary in group],
+                [axis for axis in scenario.axes if axis not in dict(key)],
+                ok,
+                metric,
+            ),
+        )
+        for key, group in groups.items()
+    ]
 
 
 def circumstance(settings: Mapping[str, Label]) -> dict[str, Label]:
@@ -160,4 +178,5 @@ def _cheapest(contenders: Sequence[CellSummary]) -> str | None:
         return None
     least = min(price(cell, "memory") for cell in contenders)
     small = [cell for cell in contenders if price(cell, "memory") <= least * (1 + SAME_MEMORY)]
-    return min(small, key=lambda cell: price(cell, "cpu_per_task")).cell
+    least_cpu = min(price(cell, "cpu_per_task") for cell in small)
+    return next(cell.cell for cell in small if price(cell, "cpu_per_task") <= least_cpu * (1 + SAME_CPU))

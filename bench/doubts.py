@@ -195,7 +195,7 @@ def few_trials(e: Evidence) -> Doubt | None:
         text=f"This was a quick run ({trials}): a look, not a measurement."
         if e.quick
         else f"Only {trials}: the interval is {'very wide' if len(e.ok) > 1 else 'missing'}.",
-        advice="Run it without --quick." if e.quick else "Repeat with --repeats 5, or --resume to go on.",
+        advice="Run it without --quick." if e.quick else "Measure again with --repeats 5.",
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bench import model, units
 from bench.compare import Ranking, Rival
+from bench.effects import Effect
 from bench.report import labels, tables
 from bench.report.view import CellView, Part, ScenarioView
 
@@ -60,7 +61,9 @@ def _finding(part: Part) -> Finding:
     advice = _advice(advised, ranking) if len(ranking.contenders) > 1 else ""
     return Finding(
         title=part.title,
-        sentences=_said(part, _first(part, ranking), advice, *_others(part, ranking), *_gaps(part)),
+        sentences=_said(
+            part, _first(part, ranking), advice, *_effects(ranking), *_others(part, ranking), *_gaps(part)
+        ),
         decided=not several or len(ranking.contenders) < len(ranking.order),
         advised=advised,
     )
@@ -172,6 +175,33 @@ def _advice(cell: CellView, ranking: Ranking) -> str:
     if cell.id == ranking.cheapest:
         return f"Of the {len(ranking.contenders)} that may be best take {cell.label}: it costs least{cost}."
     return f"Take {cell.label} for now{cost}; more repeats may show that a cheaper one is as good."
+
+
+def _effects(ranking: Ranking) -> list[str]:
+    """What each axis does by itself: the levels that cost something, or that none is shown to."""
+    axes = list(dict.fromkeys(effect.axis for effect in ranking.effects))
+    names = labels.axis_names(axes)
+    return [
+        _effect(names[axis], [e for e in ranking.effects if e.axis == axis], ranking.metric) for axis in axes
+    ]
+
+
+def _effect(name: str, levels: Sequence[Effect], metric: str) -> str:
+    axis, base = levels[0].axis, levels[0].base
+    over = f"over all {levels[0].others} other settings"
+    words = [
+        f"{name} {labels.value_text(axis, e.level)} {_factors(e.ratio)} × ({_factors(e.lower, e.upper)})"
+        for e in levels
+        if e.told_apart
+    ]
+    than = f"the {labels.metric_text(metric)} of {name} {labels.value_text(axis, base)}"
+    if words:
+        return f"Taken {over}, {labels.listed(words)} {than}."
+    nearest = max(levels, key=lambda e: abs(e.upper - e.lower))
+    return (
+        f"Taken {over}, {name} makes no difference that these trials could show"
+        f" ({labels.value_text(axis, nearest.level)}: {_factors(nearest.lower, nearest.upper)} × {than})."
+    )
 
 
 def _gaps(part: Part) -> list[str]:

@@ -139,6 +139,22 @@ def listing(runs: Iterable[store.Run]) -> Table:
     return table
 
 
+def listing_json(runs: Iterable[store.Run]) -> list[dict[str, Any]]:
+    """One object a run: ``run path created quick trials failed scenarios``."""
+    return [
+        {
+            "run": run.name,
+            "path": str(run.path),
+            "created": run.meta.get("created"),
+            "quick": run.quick,
+            "trials": len(results := run.results()),
+            "failed": sum(not r.ok for r in results),
+            "scenarios": [scenario.name for scenario in run.scenarios],
+        }
+        for run in runs
+    ]
+
+
 def _list_row(run: store.Run) -> list[Text]:
     created = str(run.meta.get("created", "")).replace("T", " ")[:16]
     try:

@@ -1,4 +1,4 @@
-"""How much the harness itself costs, piece by piece: ``make perf``. Whole-trial comparisons are in tests/integration."""
+"""How much the harness itself costs, piece by piece: ``make perf``."""
 
 import numpy as np
 import pandas as pd
