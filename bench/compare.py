@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.analyse import summarise
-from bench.effects import Effect, effects
+from bench.effects import SIGNIFICANCE, Effect, effects, same
 from bench.model import (
     CIRCUMSTANCES,
     HIGHER_IS_BETTER,
@@ -19,10 +19,6 @@ from bench.model import (
     TrialResult,
 )
 from bench.stats.paired import Paired, holm, paired
-
-SIGNIFICANCE = 0.05
-"""Chance that any cell is told apart from the best though it is as good; over all cells of a circumstance
-(Holm)."""
 
 SAME_MEMORY = 0.05
 """Contenders within this much of the least memory cost the same memory; then the CPU time decides."""
@@ -51,7 +47,7 @@ class Rival:
     @property
     def told_apart(self) -> bool:
         """Whether the trials show that it is not as good as the best."""
-        return self.p is not None and self.p < SIGNIFICANCE
+        return self.p is not None and self.p < SIGNIFICANCE and not same(self.lower, self.upper)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,10 @@ from bench.model import HIGHER_IS_BETTER, Cell, Label, TrialResult
 from bench.stats.paired import holm, paired
 
 SIGNIFICANCE = 0.05
+"""Chance that anything is told apart that is equal; over all comparisons of a circumstance (Holm)."""
+
+MARGIN = 0.02
+"""A difference that surely is smaller than this is none: nobody changes a setting for it."""
 
 Blocks = dict[int, float]
 """Block → geometric mean of the metric over the other settings."""
@@ -39,7 +43,12 @@ class Effect:
     @property
     def told_apart(self) -> bool:
         """Whether the trials show that the level is not as good as the base."""
-        return self.p < SIGNIFICANCE
+        return self.p < SIGNIFICANCE and not same(self.lower, self.upper)
+
+
+def same(lower: float | None, upper: float | None) -> bool:
+    """Whether the interval of a ratio lies within the margin around 1."""
+    return lower is not None and upper is not None and lower >= 1 - MARGIN and upper <= 1 + MARGIN
 
 
 def effects(

@@ -72,9 +72,7 @@ def _finding(part: Part) -> Finding:
 def _said(part: Part, first: str, *more: str) -> tuple[str, ...]:
     """The sentences that say anything, the first with its circumstance; pool names stay in small letters."""
     start = f"For {part.title}: {first}" if part.title else first
-    if not start.startswith(model.POOLS):
-        start = start[:1].upper() + start[1:]
-    return (start, *filter(None, more))
+    return tuple(s if s.startswith(model.POOLS) else s[:1].upper() + s[1:] for s in (start, *more) if s)
 
 
 def _nothing(part: Part) -> str:
@@ -188,7 +186,9 @@ def _effects(ranking: Ranking) -> list[str]:
 
 def _effect(name: str, levels: Sequence[Effect], metric: str) -> str:
     axis, base = levels[0].axis, levels[0].base
-    over = f"over all {levels[0].others} other settings"
+    over = (
+        "over both other settings" if levels[0].others == 2 else f"over all {levels[0].others} other settings"
+    )
     words = [
         f"{name} {labels.value_text(axis, e.level)} {_factors(e.ratio)} × ({_factors(e.lower, e.upper)})"
         for e in levels
@@ -199,7 +199,7 @@ def _effect(name: str, levels: Sequence[Effect], metric: str) -> str:
         return f"Taken {over}, {labels.listed(words)} {than}."
     nearest = max(levels, key=lambda e: abs(e.upper - e.lower))
     return (
-        f"Taken {over}, {name} makes no difference that these trials could show"
+        f"Taken {over}, {name} makes no sure difference"
         f" ({labels.value_text(axis, nearest.level)}: {_factors(nearest.lower, nearest.upper)} × {than})."
     )
 
