@@ -19,7 +19,7 @@ CELLS = [
 def trials(
     deep: float, *, blocks: int = 6, noise: float = 0.05, seed: int = 1, leave_out: str = ""
 ) -> list[TrialResult]:
-    """Makespans of a second, ``deep`` times that at prefetch 16, twice on prefork; the host drifts by block."""
+    """Makespans of a second, ``deep`` times that at prefetch 16, twice on prefork; blocks drift."""
     rng = np.random.default_rng(seed)
     found = []
     for block in range(1, blocks + 1):
