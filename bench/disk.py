@@ -24,7 +24,7 @@ def refusals(path: Path) -> Iterator[None]:
         if error.errno in _FULL:
             raise EnvironmentFault(
                 f"the disk under {path} is full",
-                "Finished trials are safe. Free some room, then go on with: celery-bench run … --resume RUN",
+                "Finished trials are safe. Free some room, then go on with: celery-bench run --resume RUN",
             ) from error
         reason = error.strerror or str(error)
         raise EnvironmentFault(

@@ -32,7 +32,7 @@ def remarks(view: ScenarioView, run: store.Run) -> list[str]:
     if ran < planned:
         out.append(
             f"{ran} of {labels.plural(planned, 'trial')} were run; the rest can follow with"
-            f" celery-bench run … --resume {run.name}"
+            f" celery-bench run --resume {run.name}"
         )
     return out
 

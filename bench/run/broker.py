@@ -73,7 +73,7 @@ class RunningBroker:
 def _redis(url: str) -> Iterator[Any]:
     import redis
 
-    client = redis.Redis.from_url(url.replace("valkey", "redis", 1) if url.startswith("valkey") else url)
+    client = redis.Redis.from_url(url)
     try:
         yield client
     finally:

@@ -1,7 +1,6 @@
 """Real ``celery worker`` processes: start them all, know when they are ready, stop the whole trees."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,7 +108,6 @@ def start(
             "folder": str(folder),
             "node": index,
             "tag": tag,
-            "parent": os.getpid(),
         }
         path = folder / f"node-{index}.json"
         path.write_text(json.dumps(spec))

@@ -31,10 +31,8 @@ class Loader:
     """Publishes numbered tasks of a mix to the trial's queues."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
-        from celery import platforms
         from celery.app.utils import find_app
 
-        platforms.set_pdeathsig("SIGKILL")
         self.spec = spec
         self.app = find_app(spec["app"])
         self.app.conf.update(spec["settings"])

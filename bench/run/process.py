@@ -1,5 +1,6 @@
 """One child process in a group of its own, logging to a file, known to the keeper."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -10,6 +11,8 @@ from pathlib import Path
 from bench.run.keeper import Keeper, kill_group
 
 TAIL_LINES = 30
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 
 
 class Child:
@@ -34,6 +37,7 @@ class Child:
                 stderr=output,
                 env=None if env is None else dict(env),
                 start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  one system call, nothing that could lock
             )
         keeper.add(self.pid)
 
@@ -58,6 +62,15 @@ class Child:
     def tail(self) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
+
+
+def _die_with_parent() -> None:
+    """Between fork and exec: the kernel kills this process when the harness is gone (``man 2 prctl``).
+
+    Kept over exec, not inherited over fork, and sent when the *thread* that started the
+    process ends: children are started from the main thread only.
+    """
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -80,7 +80,6 @@ def run(
                     brokers=brokers,
                     keeper=keeper,
                     folder=folder,
-                    run=store.name,
                     env=env | services.needed_by(trial),
                     service_pids=services.pids(),
                     tick=progress.tick,

@@ -40,7 +40,6 @@ class Surroundings:
     brokers: Brokers
     keeper: Keeper
     folder: Path
-    run: str
     env: Mapping[str, str]
     service_pids: tuple[int, ...]
     tick: Tick

@@ -7,7 +7,6 @@ before the command line reads them (later would be too late for the prefetch cou
 
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,12 +32,7 @@ def main() -> None:
 
     celery.maybe_patch_concurrency()
 
-    from celery import platforms
     from celery.app.utils import find_app
-
-    platforms.set_pdeathsig("SIGKILL")
-    if os.getppid() != spec["parent"]:
-        sys.exit("the harness is gone")
 
     app = find_app(spec["app"])
     app.conf.update(spec["settings"])

@@ -22,7 +22,7 @@ from bench.scenario.mistakes import did_you_mean, shown
 
 Schema = dict[str, Any]
 
-URL_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "sentinel", "amqp", "amqps", "pyamqp")
+URL_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "amqp", "amqps", "pyamqp")
 _LONGEST_S = 7 * 24 * 3600.0
 
 
@@ -75,7 +75,7 @@ class BrokerKeys(_Keys):
     )
     url: str | None = Field(
         default=None,
-        description="A broker of your own, which is never flushed: redis, rediss, valkey, sentinel or amqp",
+        description="A broker of your own, which is never flushed: redis, rediss, valkey or amqp",
         examples=["redis://10.0.0.5:6379/3"],
     )
 

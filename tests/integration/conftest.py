@@ -64,7 +64,6 @@ class Bench:
             brokers=self.brokers,
             keeper=self.keeper,
             folder=self.folder,
-            run="test",
             env={"CELERY_BENCH_SPINS_PER_MS": repr(self.spins_per_ms)} | self.services.needed_by(trial),
             service_pids=self.services.pids(),
             tick=tick,

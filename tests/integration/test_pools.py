@@ -1,5 +1,6 @@
 """Every pool runs with the settings that were asked for, seen from inside the worker."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -7,13 +8,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import analyse
-from bench.model import Limits
+from bench import analyse, events
+from bench.model import Broker, Limits
 from bench.run import eventlog
 
 pytestmark = pytest.mark.real
 
 POOLS = [("prefork", 2), ("threads", 4), ("gevent", 8), ("eventlet", 8), ("solo", 1)]
+
+
+def workers() -> list[psutil.Process]:
+    """The nodes of the trial that runs now."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any("worker.py" in word for word in child.cmdline()):
+                found.append(child)
+    return found
 
 
 @pytest.mark.parametrize(("pool", "concurrency"), POOLS)
@@ -54,9 +65,7 @@ def test_nodes_share_the_work(bench, sleep, pool):
 def test_a_killed_worker_is_a_failed_trial_with_its_log(bench, sleep):
     def kill(phase, completed):
         if phase == "load" and completed >= 5:
-            for child in psutil.Process().children():
-                if any("worker.py" in word for word in child.cmdline()):
-                    os.kill(child.pid, signal.SIGKILL)
+            os.kill(workers()[0].pid, signal.SIGKILL)
 
     result, _ = bench.measure(sleep(0.05), concurrency=2, flood=400, on_tick=kill)
     assert result.outcome == "failed"
@@ -71,10 +80,7 @@ def test_a_killed_pool_child_costs_its_task_and_the_trial_goes_on(bench, sleep):
 
     def kill(phase, completed):
         if phase == "load" and completed >= 5 and not killed:
-            worker = next(
-                p for p in psutil.Process().children() if any("worker.py" in word for word in p.cmdline())
-            )
-            killed.append(worker.children()[0].pid)
+            killed.append(workers()[0].children()[0].pid)
             os.kill(killed[0], signal.SIGKILL)
 
     result, _ = bench.measure(sleep(0.1), concurrency=2, flood=60, on_tick=kill)
@@ -99,8 +105,7 @@ def test_a_worker_that_is_never_ready_is_a_failed_trial(bench):
 def test_a_broker_that_dies_is_a_failed_trial_and_the_next_gets_another(bench, sleep):
     def kill(phase, completed):
         if phase == "load" and completed >= 5:
-            running = next(iter(bench.brokers._running.values()))
-            os.kill(running.child.pid, signal.SIGKILL)
+            os.kill(bench.brokers._running[Broker()].child.pid, signal.SIGKILL)
 
     result, _ = bench.measure(sleep(0.05), concurrency=2, flood=200, on_tick=kill)
     assert result.outcome == "failed"
@@ -115,16 +120,31 @@ def test_workers_do_not_carry_the_harness(bench, sleep):
 
     def look(phase, completed):
         if phase == "load" and not maps:
-            for child in psutil.Process().children():
-                if any("worker.py" in word for word in child.cmdline()):
-                    maps.append(Path(f"/proc/{child.pid}/maps").read_text())
+            maps.append(Path(f"/proc/{workers()[0].pid}/maps").read_text())
 
     bench.measure(sleep(0.05), concurrency=1, flood=30, on_tick=look)
     assert "python" in maps[0]
-    for library in ("numpy", "pandas", "pyarrow", "scipy", "matplotlib", "pydantic_core", "psutil"):
+    for library in (
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "scipy",
+        "matplotlib",
+        "pydantic_core",
+    ):  # billiard itself brings psutil
         assert library not in maps[0]
 
 
 def test_agent_and_analysis_speak_the_same_numbers():
-    for name in ("INTENDED", "SENT", "RECEIVED", "STARTED", "ENDED"):
-        assert getattr(eventlog, name) == getattr(analyse, name)
+    for name in (
+        "INTENDED",
+        "SENT",
+        "RECEIVED",
+        "STARTED",
+        "ENDED",
+        "SUCCESS",
+        "FAILURE",
+        "RETRY",
+        "IGNORED",
+    ):
+        assert getattr(eventlog, name) == getattr(events, name)
