@@ -6,7 +6,6 @@ Everything heavy is imported inside the verb that needs it, so that ``--help`` a
 import json
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,9 +121,12 @@ def run(
     missing = plans.missing(planned, done)
     estimate_s = plans.estimate_seconds(scenarios) * len(missing) / len(planned)
     _ask_before_long(estimate_s, len(missing), yes)
-    target = (
-        old if resume is not None else store.create(places["results"], None, _meta(scenarios, seed, quick))
-    )
+    if resume is None:
+        command = ["celery-bench", *sys.argv[1:]]
+        meta = session.describe(scenarios, seed=seed, quick=quick, command=command)
+        target = store.create(places["results"], None, meta)
+    else:
+        target = old
     whole = session.run(
         target,
         missing,
@@ -250,23 +252,6 @@ def _fresh_seed() -> int:
     return secrets.randbelow(1_000_000)
 
 
-def _meta(scenarios: list["Scenario"], seed: int, quick: bool) -> dict[str, Any]:
-    from bench.model import plain
-    from bench.run import host, session
-    from bench.units import hide_password
-
-    return {
-        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "seed": seed,
-        "quick": quick,
-        "command": hide_password(" ".join(["celery-bench", *sys.argv[1:]])),
-        "scenarios": [plain(scenario) for scenario in scenarios],
-        "host": host.fingerprint(),
-        "versions": host.versions(),
-        "calibration": {"spins_per_ms": session.calibrate()},
-    }
-
-
 def _ask_before_long(estimate_s: float, trials: int, yes: bool) -> None:
     from bench.plan import BIG
     from bench.units import format_duration
@@ -302,14 +287,7 @@ def _conclude(run: "Run", reports: Path, *, whole: bool, page: bool, as_json: bo
 def _exit_code_of_gates(run: "Run") -> int:
     from bench import doubts, gate
 
-    summaries = doubts.summarise_run(run)
-    outcomes = {
-        gate.judge(gate.parse(text), summary).outcome
-        for scenario in run.scenarios
-        for text in scenario.gates
-        for summary in summaries
-        if summary.scenario == scenario.name
-    }
+    outcomes = gate.outcomes(run.scenarios, doubts.summarise_run(run))
     if "fail" in outcomes:
         return EXIT_GATE_FAILED
     undecided = "undecided" in outcomes and not run.quick  # one trial decides nothing, and --quick says so

@@ -17,11 +17,11 @@ tasks for its percentile) is undecided.
 import difflib
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench import units
-from bench.model import COUNTS, METRICS, CellSummary, Estimate
+from bench.model import COUNTS, METRICS, CellSummary, Estimate, Scenario
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 
@@ -117,6 +117,17 @@ def judge(gate: Gate, summary: CellSummary) -> Verdict:
         return Verdict(outcome=FAIL, text=f"{gate.text} fails: {_seen(gate, estimate)}.")
     text = f"{gate.text} is undecided: the limit lies within {_seen(gate, estimate)}; more trials would tell."
     return Verdict(outcome=UNDECIDED, text=text)
+
+
+def outcomes(scenarios: Iterable[Scenario], summaries: Sequence[CellSummary]) -> set[str]:
+    """The outcomes that occur when every scenario's gates are judged on all of its cells."""
+    return {
+        judge(parse(text), summary).outcome
+        for scenario in scenarios
+        for text in scenario.gates
+        for summary in summaries
+        if summary.scenario == scenario.name
+    }
 
 
 def _why_missing(gate: Gate, summary: CellSummary) -> str:

@@ -5,18 +5,21 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from bench import analyse
 from bench.errors import EnvironmentFault
-from bench.model import Scenario, Trial, TrialResult
+from bench.model import Scenario, Trial, TrialResult, plain
+from bench.run import host
 from bench.run import trial as trials
 from bench.run.broker import Brokers, server_binary
 from bench.run.keeper import Keeper
 from bench.run.process import Child
 from bench.store import Run
+from bench.units import hide_password
 
 SERVICES = Path(__file__).with_name("services.py")
 SERVED_TASKS = frozenset({"io.http"})
@@ -52,6 +55,22 @@ def calibrate() -> float:
     from bench.workloads.cpu import calibrate as measure
 
     return float(measure())
+
+
+def describe(
+    scenarios: Sequence[Scenario], *, seed: int, quick: bool, command: Sequence[str]
+) -> dict[str, Any]:
+    """What ``run.json`` says of a new run: who asked what, on which machine, with which versions."""
+    return {
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "seed": seed,
+        "quick": quick,
+        "command": hide_password(" ".join(command)),
+        "scenarios": [plain(scenario) for scenario in scenarios],
+        "host": host.fingerprint(),
+        "versions": host.versions(),
+        "calibration": {"spins_per_ms": calibrate()},
+    }
 
 
 def run(
