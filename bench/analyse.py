@@ -125,6 +125,7 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
         effective=recording.effective,
         mismatches=recording.mismatches,
         timings=recording.timings,
+        broker=recording.broker,
         resources=used,
     )
 
@@ -156,15 +157,19 @@ def _span_ns(events: pd.DataFrame, table: pd.DataFrame) -> tuple[int, int]:
     return start, int(events["t_ns"].max()) if np.isnan(last) else start + round(last / NS)
 
 
+PEAKS = ("memory", "uss", "processes", "threads", "fds")
+"""Sampled figures of which a trial keeps the highest; memory is PSS."""
+
+
 def resources(samples: pd.DataFrame, start_ns: int, end_ns: int) -> dict[str, dict[str, float]]:
-    """For each process group ``cpu`` (s) between the two times (linear between samples), ``memory`` (peak
-    PSS, bytes) and ``processes`` (most at once); for ``system`` ``cpu`` and ``steal`` (s, all cores). What
-    was not sampled is left out.
+    """For each process group ``cpu`` (s) and context ``switches`` between the two times (linear between
+    samples), and the most at once of ``PEAKS``; for ``system`` ``cpu`` and ``steal`` (s, all cores). What was
+    not sampled is left out.
     """
     out: dict[str, dict[str, float]] = {}
     for group, rows in samples[samples["group"] != "tasks"].groupby("group", sort=False):
-        used = {name: _between(rows, name, start_ns, end_ns) for name in ("cpu", "steal")}
-        used |= {name: float(rows[name].max()) for name in ("memory", "processes")}
+        used = {name: _between(rows, name, start_ns, end_ns) for name in ("cpu", "steal", "switches")}
+        used |= {name: float(rows[name].max()) for name in PEAKS}
         out[str(group)] = {name: value for name, value in used.items() if np.isfinite(value)}
     return out
 

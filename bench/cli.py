@@ -165,10 +165,10 @@ def schema() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Every cell and metric with its interval, SI units.")
 @click.pass_obj
 def show(places: dict[str, Path], run: str, as_json: bool) -> None:
-    """Print the numbers of RUN: a name, a path or `latest`."""
+    """Print every cell and every metric of RUN (a name, a path or `latest`) with its interval."""
     from bench import store
 
-    _show(store.open_run(places["results"], run), as_json=as_json)
+    _show(store.open_run(places["results"], run), as_json=as_json, every=True)
 
 
 @cli.command("list")
@@ -294,13 +294,13 @@ def _exit_code_of_gates(run: "Run") -> int:
     return EXIT_INCONCLUSIVE if undecided else EXIT_OK
 
 
-def _show(run: "Run", *, as_json: bool) -> None:
+def _show(run: "Run", *, as_json: bool, every: bool = False) -> None:
     from bench.report import show as shows
 
     if as_json:
         click.echo(json.dumps(shows.as_json(run), indent=2, ensure_ascii=False))
     else:
-        shows.render(run, _console())
+        shows.render(run, _console(), every=every)
 
 
 def _console(*, stderr: bool = False) -> Any:

@@ -39,7 +39,11 @@ SAMPLE_COLUMNS: Mapping[str, str] = {
     "group": "str",
     "cpu": "float64",
     "memory": "float64",
+    "uss": "float64",
     "processes": "float64",
+    "threads": "float64",
+    "fds": "float64",
+    "switches": "float64",
     "steal": "float64",
     "completed": "float64",
     "backlog": "float64",
@@ -73,6 +77,7 @@ class Recording:
     effective: tuple[dict[str, Any], ...] = ()
     mismatches: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    broker: Mapping[str, float] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -162,6 +162,7 @@ class TrialResult:
     mismatches: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    broker: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
@@ -51,19 +51,21 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def render(run: store.Run, console: Console) -> None:
-    """The numbers of every cell, the answer and the doubts."""
+def render(run: store.Run, console: Console, *, every: bool = False) -> None:
+    """The numbers of every cell, the answer, the doubts; ``every``: all metrics, not only the main ones."""
     views = collect(run)
     console.print(Text.assemble((run.name, "bold"), "  ", (conditions.subtitle(run, views), "dim")))
     for view in views:
         console.print()
-        _render_scenario(view, run, console)
+        _render_scenario(view, run, console, every=every)
 
 
-def _render_scenario(view: ScenarioView, run: store.Run, console: Console) -> None:
+def _render_scenario(view: ScenarioView, run: store.Run, console: Console, *, every: bool) -> None:
     console.print(Text(view.scenario.question, style="bold"))
     for part in view.parts:
-        if any(cell.results for cell in part.cells):
+        if every:
+            console.print(*(_split(part, metrics, console) for metrics in tables.metric_groups(part)))
+        elif any(cell.results for cell in part.cells):
             console.print(_fitting(part, tables.main_metrics(view), console))
     for finding in answer.findings(view):
         console.print(Text(finding.text, style="" if finding.decided else "yellow"))
@@ -86,21 +88,36 @@ def _render_gate(gate: GateView, console: Console) -> None:
 
 def _fitting(part: Part, metrics: Sequence[str], console: Console) -> Table:
     """The table with all intervals if it fits, else only the first, else fewer metrics."""
-    wide = console.options.update(width=UNLIMITED_WIDTH)
     options = [(metrics, True), *((metrics[:n], False) for n in range(len(metrics), 0, -1))]
     for shown, intervals in options:
         table = _table(part, shown, intervals=intervals)
-        if Measurement.get(console, wide, table).maximum <= console.width:
+        if _fits(table, console):
             break
     return table
 
 
-def _table(part: Part, metrics: Sequence[str], *, intervals: bool) -> Table:
+def _split(part: Part, metrics: Sequence[str], console: Console) -> Group:
+    """All of the metrics with their intervals, in as few tables as the width allows."""
+    out = []
+    while metrics:
+        n = next((n for n in range(len(metrics), 1, -1) if _fits(_table(part, metrics[:n]), console)), 1)
+        out.append(_table(part, metrics[:n]))
+        metrics = metrics[n:]
+    return Group(*out)
+
+
+def _fits(table: Table, console: Console) -> bool:
+    wide = console.options.update(width=UNLIMITED_WIDTH)
+    return Measurement.get(console, wide, table).maximum <= console.width
+
+
+def _table(part: Part, metrics: Sequence[str], *, intervals: bool = True) -> Table:
     """One row a cell; the first metric with its interval, the others with theirs if ``intervals``."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column(part.title or "settings")
     for metric in metrics:
         table.add_column(tables.heading(metric).replace(" ", "\n", 1), justify="right", vertical="bottom")
+    table.add_column("trials", justify="right", vertical="bottom")
     for row in tables.rows(part, metrics):
         cells = [
             Text("–" if number is None else str(number) if intervals or i == 0 else number.point)
@@ -110,7 +127,8 @@ def _table(part: Part, metrics: Sequence[str], *, intervals: bool) -> Table:
             cells[:1] = [Text(row.cell.trouble, style="red")]
         elif row.cell.trouble:
             cells[0] = Text.assemble((f"{row.cell.trouble}  ", "red"), cells[0])
-        table.add_row(Text(row.cell.label), *cells, style="bold" if row.level else "")
+        trials = str(row.cell.summary.trials)
+        table.add_row(Text(row.cell.label), *cells, trials, style="bold" if row.level else "")
     return table
 
 

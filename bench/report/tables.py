@@ -73,6 +73,14 @@ def main_metrics(view: ScenarioView) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m for m in (*wanted, *bad) if m in have))
 
 
+def metric_groups(part: Part) -> list[list[str]]:
+    """Every metric that any of the cells has: the plain ones, then each duration's statistics."""
+    have = {m for cell in part.cells for m in cell.summary.metrics}
+    groups = [list(model.PLAIN_METRICS)]
+    groups += [[f"{s}({d})" for s in model.STATISTICS] for d in model.DURATIONS]
+    return [found for group in groups if (found := [m for m in group if m in have])]
+
+
 def number(metric: str, estimate: Estimate) -> Number:
     """The estimate in human units, the unit written once in the interval where both ends share it."""
     point = units.format_metric(metric, estimate.point)

@@ -18,6 +18,12 @@ from bench.units import hide_password
 
 BOOT_S = 10.0
 START_ATTEMPTS = 3
+COUNTED = {
+    "commands": "total_commands_processed",
+    "bytes_in": "total_net_input_bytes",
+    "bytes_out": "total_net_output_bytes",
+}
+"""What is kept of the broker's own counters, by Redis's name for it."""
 
 
 @dataclass(kw_only=True)
@@ -63,6 +69,17 @@ class RunningBroker:
                     channel.queue_delete(queue)
                 with connection.channel() as channel, contextlib.suppress(connection.channel_errors):
                     channel.exchange_delete(queue)
+
+    def stats(self) -> dict[str, float]:
+        """What a Redis or Valkey counts: commands, bytes in and out. Nothing for AMQP, or when it is gone."""
+        if self.is_amqp:
+            return {}
+        import redis
+
+        with contextlib.suppress(redis.exceptions.RedisError), _redis(self.url) as client:
+            info = client.info("stats")
+            return {name: float(info[key]) for name, key in COUNTED.items() if key in info}
+        return {}
 
     def stop(self) -> None:
         if self.child:

@@ -255,8 +255,8 @@ def _samples(course: _Course, workers: Workers, cpu: Floats) -> pd.DataFrame:
     frames = []
     for group, (seconds, memory, processes) in groups.items():
         frame = pd.DataFrame({"t_ns": START_NS + np.round(t * 1e9).astype("int64"), "group": group})
-        frame = frame.assign(cpu=seconds, memory=memory, processes=processes, steal=np.nan)
-        frames.append(frame.assign(completed=np.nan, backlog=np.nan))
+        frame = frame.assign(cpu=seconds, memory=memory, processes=processes)
+        frames.append(frame.reindex(columns=list(SAMPLE_COLUMNS)))
     frames[-2]["steal"] = 0.0
     frames[-1] = frames[-1].assign(completed=ended, backlog=np.searchsorted(course.due, t, "right") - ended)
     samples = pd.concat([frame.astype(dict(SAMPLE_COLUMNS)) for frame in frames], ignore_index=True)

@@ -3,7 +3,10 @@
 import time
 from typing import Any
 
+import pandas as pd
 import psutil
+
+from bench.events import SAMPLE_COLUMNS
 
 MEMORY_EVERY_S = 0.5
 """Reading PSS takes about a millisecond a process: twice a second keeps it near 1 % of a core."""
@@ -34,7 +37,7 @@ class Probe:
         for group, processes in self._families.items():
             cpu, alive = self._cpu(group, processes), len(processes)
             row = {"t_ns": t_ns, "group": group, "cpu": self._since_start(group, cpu), "processes": alive}
-            self.rows.append({**row, "memory": _pss(processes) if with_memory else None})
+            self.rows.append({**row, **(_footprint(processes) if with_memory else {})})
         times = psutil.cpu_times()
         busy = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
         self.rows.append(
@@ -46,6 +49,10 @@ class Probe:
             }
         )
         self.rows.append({"t_ns": t_ns, "group": "tasks", "completed": completed, "backlog": backlog})
+
+    def frame(self) -> pd.DataFrame:
+        """Everything sampled so far, in the columns of docs/results.md."""
+        return pd.DataFrame(self.rows, columns=list(SAMPLE_COLUMNS)).astype(dict(SAMPLE_COLUMNS))
 
     def cores_in_use(self) -> float:
         """CPU of workers and pool between the last two samples, in cores."""
@@ -89,11 +96,18 @@ def _times(process: psutil.Process, *, own: bool) -> float:
     return times.user + times.system if own else times.children_user + times.children_system
 
 
-def _pss(processes: list[psutil.Process]) -> float:
-    total = 0.0
+def _footprint(processes: list[psutil.Process]) -> dict[str, float]:
+    """Sums over the processes: PSS, USS (bytes), threads, open files, context switches so far."""
+    total = dict.fromkeys(("memory", "uss", "threads", "fds", "switches"), 0.0)
     for process in processes:
         try:
-            total += process.memory_full_info().pss
+            with process.oneshot():
+                memory, switches = process.memory_full_info(), process.num_ctx_switches()
+                total["memory"] += memory.pss
+                total["uss"] += memory.uss
+                total["threads"] += process.num_threads()
+                total["fds"] += process.num_fds()
+                total["switches"] += switches.voluntary + switches.involuntary
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return total

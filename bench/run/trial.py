@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bench.analyse import Recording
+from bench.events import Recording, no_samples
 from bench.model import Trial
 from bench.run import fleet as fleets
 from bench.run import publisher as publishers
@@ -19,7 +19,6 @@ from bench.run.broker import Brokers, RunningBroker
 from bench.run.follow import Follower, collect
 from bench.run.keeper import Keeper
 from bench.run.probe import Probe
-from bench.run.samples import frame
 
 APP = "bench.workloads.app:app"
 POLL_S = 0.05
@@ -72,7 +71,8 @@ def execute(trial: Trial, around: Surroundings) -> Recording:
         timings["overhead"] = time.monotonic() - begin - sum(timings.values())
         return Recording(
             events=events,
-            samples=frame(course.probe.rows if course.probe else []),
+            samples=course.probe.frame() if course.probe else no_samples(),
+            broker=course.broker_used,
             started_at=started_at,
             outcome=outcome,
             reason=reason,
@@ -92,6 +92,7 @@ class Course:
         self.around = around
         self.timings: dict[str, float] = {}
         self.probe: Probe | None = None
+        self.broker_used: dict[str, float] = {}
         self._mark = time.monotonic()
         self.broker = around.brokers.get(self.setup.broker)
         self._stage("broker")
@@ -154,6 +155,7 @@ class Course:
             }
         )
         self.probe.sample(memory=True)
+        before = self.broker.stats()
         total = len(self.publisher.choice)
         self.publisher.tell("load")
         start = sampled_at = progress_at = time.monotonic()
@@ -174,6 +176,8 @@ class Course:
                 rate = ended / (now - start)
                 self.around.tick("load", ended, total, rate, backlog, self.probe.cores_in_use())
         self._stage("load")
+        after = self.broker.stats()
+        self.broker_used = {name: value - before.get(name, 0.0) for name, value in after.items()}
 
     def probe_once_more(self) -> None:
         """The last sample, while everything is still alive."""

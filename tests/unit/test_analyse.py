@@ -37,9 +37,16 @@ def events(starts: object, ends: object, state: int = SUCCESS) -> pd.DataFrame:
 
 def samples(*rows: tuple[float, str, float, float, float]) -> pd.DataFrame:
     """Samples from (seconds, group, cpu, memory, steal)."""
-    nan = float("nan")
     full = [
-        (T0 + round(t * 1e9), group, cpu, memory, 2, steal, nan, nan) for t, group, cpu, memory, steal in rows
+        {
+            "t_ns": T0 + round(t * 1e9),
+            "group": group,
+            "cpu": cpu,
+            "memory": memory,
+            "processes": 2,
+            "steal": steal,
+        }
+        for t, group, cpu, memory, steal in rows
     ]
     return pd.DataFrame(full, columns=list(SAMPLE_COLUMNS)).astype(dict(SAMPLE_COLUMNS))
 

@@ -5,13 +5,14 @@ import pytest
 from rich.console import Console
 
 from bench import store
-from bench.report import show
+from bench.model import Estimate
+from bench.report import show, tables
 
 
-def printed(run: Any, width: int, *, terminal: bool = False) -> str:
+def printed(run: Any, width: int, *, terminal: bool = False, every: bool = False) -> str:
     console = Console(width=width, record=True, file=None, quiet=False, force_terminal=terminal, _environ={})
     with console.capture() as capture:
-        show.render(run, console)
+        show.render(run, console, every=every)
     return capture.get()
 
 
@@ -61,3 +62,15 @@ def test_listing(sample: store.Run, make_scenario: Any, make_run: Any) -> None:
     assert "sample" in text
     assert "3/24" in text
     assert "Which <pool> & why?" in text
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_every_metric_of_every_cell_is_shown_with_its_interval(width: int, sample: store.Run) -> None:
+    text = printed(sample, width, every=True)
+    words = " ".join(text.split())
+    for cell in show.as_json(sample)["cells"]:
+        for metric, estimate in cell["metrics"].items():
+            number = tables.number(metric, Estimate(**estimate))
+            assert str(number) in words or width < 100, (metric, str(number))
+    for duration in ("broker wait", "prefetch wait", "service", "response", "lateness"):
+        assert duration in words
