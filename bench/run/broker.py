@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from bench.run.process import Child, free_port
 from bench.units import hide_password
 
 BOOT_S = 10.0
+ANSWER_S = 5
 START_ATTEMPTS = 3
 COUNTED = {
     "commands": "total_commands_processed",
@@ -56,27 +58,28 @@ class RunningBroker:
             for key in client.scan_iter(match=f"{self.prefix}*", count=1000):
                 client.delete(key)
 
-    def forget(self, queues: list[str]) -> None:
-        """Take a trial's queues off the broker, which is not flushed when it is not ours."""
+    def forget(self, queues: list[str], exchanges: list[str]) -> None:
+        """Take what a trial declared off the broker, as far as it still answers."""
         if not self.is_amqp:
-            self.reset()
+            with contextlib.suppress(EnvironmentFault):
+                self.reset()
             return
         from kombu.connection import Connection
 
-        with Connection(self.url) as connection:
+        connection = Connection(self.url, connect_timeout=ANSWER_S)
+        with contextlib.suppress(*connection.connection_errors, *connection.channel_errors), connection:
             for queue in queues:
                 with connection.channel() as channel, contextlib.suppress(connection.channel_errors):
                     channel.queue_delete(queue)
+            for exchange in (*queues, *exchanges):
                 with connection.channel() as channel, contextlib.suppress(connection.channel_errors):
-                    channel.exchange_delete(queue)
+                    channel.exchange_delete(exchange)
 
     def stats(self) -> dict[str, float]:
         """What a Redis or Valkey counts: commands, bytes in and out. Nothing for AMQP, or when it is gone."""
         if self.is_amqp:
             return {}
-        import redis
-
-        with contextlib.suppress(redis.exceptions.RedisError), _redis(self.url) as client:
+        with contextlib.suppress(EnvironmentFault), _redis(self.url) as client:
             info = client.info("stats")
             return {name: float(info[key]) for name, key in COUNTED.items() if key in info}
         return {}
@@ -88,13 +91,24 @@ class RunningBroker:
 
 @contextlib.contextmanager
 def _redis(url: str) -> Iterator[Any]:
+    """A client of the server; what goes wrong on the way is an EnvironmentFault."""
     import redis
 
-    client = redis.Redis.from_url(url)
+    client = redis.Redis.from_url(url, socket_connect_timeout=ANSWER_S)
     try:
         yield client
+    except redis.exceptions.RedisError as error:
+        raise no_answer(url, error) from None
     finally:
         client.close()
+
+
+def no_answer(url: str, error: BaseException) -> EnvironmentFault:
+    """The broker at ``url`` does not answer; no password is shown."""
+    return EnvironmentFault(
+        f"No broker answers at {hide_password(url)}: {hide_password(str(error)) or type(error).__name__}",
+        "Start it, correct the URL, or leave `broker` out to use a private Valkey.",
+    )
 
 
 class Brokers:
@@ -109,8 +123,11 @@ class Brokers:
     def get(self, broker: Broker) -> RunningBroker:
         """The running broker in fresh state. Raises EnvironmentFault when there is none to be had."""
         running = self._running.get(broker)
-        if running is None or not running.alive():
-            running = self._running[broker] = self._start(broker)
+        if running is not None and running.alive():
+            with contextlib.suppress(EnvironmentFault):  # it died just now: start it again below
+                running.reset()
+                return running
+        running = self._running[broker] = self._start(broker)
         running.reset()
         return running
 
@@ -163,11 +180,9 @@ def _last_words(log: Path) -> str:
 
 
 def _answers(running: RunningBroker) -> bool:
-    import redis
-
     end = time.monotonic() + BOOT_S
     while time.monotonic() < end and running.alive():
-        with _redis(running.url) as client, contextlib.suppress(redis.exceptions.ConnectionError):
+        with contextlib.suppress(EnvironmentFault), _redis(running.url) as client:
             # another server on the same port would answer too: ask for the one we started
             return bool(running.child and client.info("server")["process_id"] == running.child.pid)
         time.sleep(0.01)
@@ -205,14 +220,11 @@ def external(url: str, run: str) -> RunningBroker:
     from kombu.connection import Connection
 
     try:
-        with Connection(url, connect_timeout=5) as connection:
+        with Connection(url, connect_timeout=ANSWER_S) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0.2)
     except Exception as error:  # kombu's transports each have their own; all mean the same here
-        raise EnvironmentFault(
-            f"No broker answers at {hide_password(url)}: {hide_password(str(error))}",
-            "Start it, correct the URL, or leave `broker` out to use a private Valkey.",
-        ) from None
+        raise no_answer(url, error) from None
     if url.startswith(("amqp", "pyamqp")):
         return RunningBroker(url=url)
-    prefix = f"celery-bench:{run}:"
+    prefix = f"celery-bench:{re.sub(r'[^A-Za-z0-9-]', '-', run)}:"
     return RunningBroker(url=url, prefix=prefix, transport_options={"global_keyprefix": prefix})

@@ -212,7 +212,9 @@ class Course:
 
     def _forget(self, queues: list[str]) -> None:
         if self.broker.alive():
-            self.broker.forget(queues)
+            self.broker.forget(
+                queues, [f"{queues[0]}.pidbox", f"reply.{queues[0]}.pidbox", f"{queues[0]}.ev"]
+            )
 
 
 def trial_settings(broker: RunningBroker, tag: str) -> dict[str, Any]:
@@ -226,5 +228,6 @@ def trial_settings(broker: RunningBroker, tag: str) -> dict[str, Any]:
         "task_create_missing_queues": True,
         "worker_enable_remote_control": True,
         "control_exchange": f"bench.{tag.rstrip('-')}",
+        "event_exchange": f"bench.{tag.rstrip('-')}.ev",
         "worker_send_task_events": False,
     }

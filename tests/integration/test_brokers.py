@@ -4,8 +4,10 @@ import shutil
 
 import pytest
 import redis
+from kombu.connection import Connection
 
-from bench.model import Broker
+from bench.errors import EnvironmentFault
+from bench.model import Broker, Limits
 from bench.run.broker import Brokers
 from bench.run.process import free_port
 
@@ -51,5 +53,43 @@ def test_two_managed_brokers_do_not_share_a_port(bench, tmp_path):
         second = brokers.get(Broker(port=free_port()))
         assert first.url != second.url
         assert brokers.get(Broker()) is first
+    finally:
+        brokers.stop()
+
+
+@pytest.mark.skipif(not shutil.which("rabbitmq-server"), reason="rabbitmq-server is not installed")
+@pytest.mark.skipif(not shutil.which("epmd"), reason="Erlang's port mapper is not installed")
+def test_nothing_of_ours_stays_on_somebody_elses_rabbitmq(bench, sleep):
+    url = bench.brokers.get(Broker(kind="rabbitmq")).url
+    result, _ = bench.measure(sleep(0.01), pool="threads", flood=40, broker=Broker(url=url))
+    assert result.ok, result.reason
+    warm = result.effective[0]["queues"][0]
+    queue = warm.removesuffix(".warm0")
+    with Connection(url) as connection:
+        for name in (queue, warm):
+            with connection.channel() as channel, pytest.raises(connection.channel_errors):
+                channel.queue_declare(name, passive=True)
+        for name in (queue, warm, f"{queue}.pidbox", f"reply.{queue}.pidbox", f"{queue}.ev"):
+            with connection.channel() as channel, pytest.raises(connection.channel_errors):
+                channel.exchange_declare(name, "direct", passive=True)
+
+
+def test_somebody_elses_broker_that_goes_away_is_a_failed_trial_and_then_no_broker(bench, sleep, tmp_path):
+    brokers = Brokers(bench.keeper, tmp_path, "gone")
+    theirs = brokers.get(Broker())
+    url = theirs.url.replace("//", "//:hunter2@")
+
+    def kill(phase, completed):
+        if phase == "load" and completed >= 5:
+            theirs.stop()
+
+    try:
+        result, _ = bench.measure(sleep(0.05), flood=200, broker=Broker(url=theirs.url), on_tick=kill,
+                                  limits=Limits(stall=3.0))  # fmt: skip
+        assert result.outcome == "failed"
+        assert result.reason
+        with pytest.raises(EnvironmentFault, match="No broker answers") as fault:
+            bench.measure(sleep(0.05), flood=10, broker=Broker(url=url))
+        assert "hunter2" not in str(fault.value)
     finally:
         brokers.stop()
