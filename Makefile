@@ -7,8 +7,8 @@ READY := $(VENV)/.ready
 .PHONY: help setup bench test lint perf docs report clean
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@for f in scenarios/*.yaml; do printf '  make bench-%-12s %s\n' "$$(basename $$f .yaml)" "$$(sed -n 's/^question: //p' $$f)"; done
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@for f in scenarios/*.yaml; do printf '  make bench-%-18s %s\n' "$$(basename $$f .yaml)" "$$(sed -n 's/^question: //p' $$f)"; done
 
 setup: $(READY)  ## make .venv with the pinned dependencies
 $(READY): pyproject.toml constraints.txt

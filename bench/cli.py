@@ -117,24 +117,26 @@ def run(
         scenarios, seed = _as_before(old, broker), int(old.meta["seed"])
     session.preflight(scenarios)
     planned = plans.trials(scenarios, seed)
-    done = {result.trial for result in old.results()} if resume is not None else set()
-    missing = plans.missing(planned, done)
-    estimate_s = plans.estimate_seconds(scenarios) * len(missing) / len(planned)
-    _ask_before_long(estimate_s, len(missing), yes)
     if resume is None:
+        _ask_before_long(plans.estimate_seconds(scenarios), len(planned), yes)
         command = ["celery-bench", *sys.argv[1:]]
         meta = session.describe(scenarios, seed=seed, quick=quick, command=command)
         target = store.create(places["results"], None, meta)
     else:
         target = old
-    whole = session.run(
-        target,
-        missing,
-        terminal.for_console(_console(stderr=True)),
-        total=len(planned),
-        done=len(planned) - len(missing),
-        estimate_s=estimate_s,
-    )
+    with target.writing():
+        missing = plans.missing(planned, {result.trial for result in target.results()})
+        estimate_s = plans.estimate_seconds(scenarios) * len(missing) / len(planned)
+        if resume is not None:
+            _ask_before_long(estimate_s, len(missing), yes)
+        try:
+            with terminal.for_console(_console(stderr=True)) as progress:
+                done = len(planned) - len(missing)
+                whole = session.run(
+                    target, missing, progress, total=len(planned), done=done, estimate_s=estimate_s
+                )
+        finally:
+            target.discard_if_empty()
     sys.exit(_conclude(target, places["reports"], whole=whole, page=not no_report, as_json=as_json))
 
 
@@ -148,7 +150,7 @@ def validate(files: tuple[str, ...]) -> None:
     for scenario in _load(files):
         trials = len(scenario.cells) * scenario.repeats
         about = format_duration(plans.estimate_seconds([scenario]))
-        size = f"{len(scenario.cells)} cells × {scenario.repeats} = {trials} trials"
+        size = f"{_plural(len(scenario.cells), 'cell')} × {scenario.repeats} = {_plural(trials, 'trial')}"
         click.echo(f"{scenario.name}: {size}, about {about}")
 
 
@@ -244,6 +246,10 @@ def _as_before(old: "Run", broker: str | None) -> list["Scenario"]:
             "The broker's password was not stored with the run.", "Give the URL again: --broker URL"
         )
     return list(old.scenarios)
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _fresh_seed() -> int:

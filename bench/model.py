@@ -13,6 +13,8 @@ FORMAT = 1
 
 POOLS = ("prefork", "threads", "gevent", "eventlet", "solo")
 GREEN_POOLS = ("gevent", "eventlet")
+DISCOURAGED_POOLS = ("eventlet",)
+"""Measured like the others, advised only where nothing else will do: its maintainers advise against it."""
 SHAPES = ("flood", "constant")
 BROKERS = ("valkey", "redis", "rabbitmq")
 

@@ -8,10 +8,12 @@ written, ``list`` does without.
 
 import difflib
 import errno
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
 from functools import cached_property
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from bench.events import Recording
 
 LATEST = "latest"
-_META, _LINES, _TRIALS = "run.json", "trials.jsonl", "trials"
+_META, _LINES, _TRIALS, _LOCK = "run.json", "trials.jsonl", "trials", ".lock"
 
 
 class Run:
@@ -66,6 +68,27 @@ class Run:
         whole = raw[: _whole(raw)].split(b"\n")[:-1]
         found = (_read_line(line, f"{path}:{number}") for number, line in enumerate(whole, 1))
         return list({r.trial: r for r in found}.values())
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """While a session adds trials no other may: UsageError when one does. Ends with the process."""
+        with disk.refusals(self.path):
+            lock = (self.path / _LOCK).open("w")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"{self.name} is still being measured by another celery-bench",
+                    "Wait for it to end, or stop it; then --resume runs what is missing.",
+                ) from None
+            yield
+
+    def discard_if_empty(self) -> None:
+        """Remove the folder of a run in which nothing was measured."""
+        lines = self.path / _LINES
+        if not lines.exists() or lines.stat().st_size == 0:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def append(self, result: TrialResult, recording: "Recording") -> None:
         """Keep a finished trial: its files first, then its line, each fsynced.
@@ -214,6 +237,8 @@ def _read_meta(path: Path) -> Mapping[str, Any]:
     try:
         meta = json.loads(raw)
         version = meta["format"]
+        if version == FORMAT:
+            int(meta["seed"]), [from_plain(data) for data in meta["scenarios"]]
     except (ValueError, KeyError, TypeError):
         raise UsageError(
             f"{file} cannot be read", "It is damaged, or was not written by celery-bench."

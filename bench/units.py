@@ -12,6 +12,7 @@ _BYTES = {
     "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40,
 }  # fmt: skip
 _RATES = {"/s": 1.0, "/m": 1 / 60, "/min": 1 / 60, "/h": 1 / 3600}
+_QUERY = re.compile(r"([?&](?:\w*_)?password=)[^&\s'\"]*")
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):(?:[^\s/@]|@(?=[^\s/]*@))+(?=@)")
 
 
@@ -88,5 +89,5 @@ def format_metric(name: str, value: float) -> str:
 
 
 def hide_password(text: str) -> str:
-    """The text with the password of every URL in it replaced by ``***``."""
-    return _PASSWORD.sub(r"\1:***", text)
+    """The text with the password of every URL in it replaced by ``***``, also one in the query."""
+    return _QUERY.sub(r"\1***", _PASSWORD.sub(r"\1:***", text))

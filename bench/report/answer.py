@@ -116,23 +116,20 @@ def _first(part: Part, ranking: Ranking) -> str:
 
 def _all_level(part: Part, ranking: Ranking) -> str:
     """The end of the sentence where no setting is shown to be worse than the first."""
-    rivals = [r for r in ranking.rivals if r.cell in ranking.contenders]
-    if len(rivals) < 2:
+    rivals = [r for r in ranking.rivals if r.cell in part.level]
+    if len(rivals) < 2 or len(rivals) < len(ranking.rivals):
         return ""
     text = f", but none of the other {len(rivals)} settings can be told apart from it"
     last = max(rivals, key=lambda r: abs((r.ratio or 1.0) - 1.0))
-    if last.ratio is None:
-        return text
-    many = f" before allowing for {len(ranking.rivals)} comparisons" if last.cell not in part.level else ""
-    return f"{text}, not even {part.cell(last.cell).label} at {_ratio(last)}{many}"
+    return text if last.ratio is None else f"{text}, not even {part.cell(last.cell).label} at {_ratio(last)}"
 
 
 def _others(part: Part, ranking: Ranking) -> list[str]:
     """Who cannot be told apart from the best, where others can; and who only by the number of comparisons."""
     rivals = [r for r in ranking.rivals if r.cell in ranking.contenders]
-    if len(rivals) == len(ranking.rivals) and len(rivals) > 1:
-        return []
     level = [r for r in rivals if r.cell in part.level]
+    if len(level) == len(ranking.rivals) and len(level) > 1:
+        return []
     behind = [r for r in rivals if r.cell not in part.level]
     many = labels.plural(len(ranking.rivals), "comparison")
     return [
@@ -153,15 +150,23 @@ def _span(rival: Rival) -> str:
 
 
 def _advised(part: Part, ranking: Ranking) -> CellView:
-    """The cheapest contender if the trials show that it is nearly as good, else the best."""
+    """The cheapest contender if the trials show that it is nearly as good, else the best.
+
+    A pool that its maintainers advise against gives way to another that may be as good.
+    """
     best = ranking.order[0]
     rival = next((r for r in ranking.rivals if r.cell == ranking.cheapest), None)
     if rival is None or rival.lower is None or rival.upper is None:
-        return part.cell(best)
-    near = (
-        rival.lower >= 1 - NEAR if ranking.metric in model.HIGHER_IS_BETTER else rival.upper <= 1 / (1 - NEAR)
-    )
-    return part.cell(rival.cell if near else best)
+        near = False
+    elif ranking.metric in model.HIGHER_IS_BETTER:
+        near = rival.lower >= 1 - NEAR
+    else:
+        near = rival.upper <= 1 / (1 - NEAR)
+    chosen = part.cell(rival.cell if rival is not None and near else best)
+    if chosen.pool not in model.DISCOURAGED_POOLS:
+        return chosen
+    as_good = (part.cell(c) for c in ranking.contenders if c in part.level)
+    return next((cell for cell in as_good if cell.pool not in model.DISCOURAGED_POOLS), chosen)
 
 
 def _advice(cell: CellView, ranking: Ranking) -> str:
@@ -171,7 +176,10 @@ def _advice(cell: CellView, ranking: Ranking) -> str:
         price.append(f"{units.format_metric('cpu_per_task', metrics['cpu_per_task'].point)} of CPU a task")
     cost = f" ({', '.join(price)})" if price else ""
     if cell.id == ranking.cheapest:
-        return f"Of the {len(ranking.contenders)} that may be best take {cell.label}: it costs least{cost}."
+        those = f"Of the {len(ranking.contenders)} that may be best"
+        return f"{those} take {cell.label}: none costs clearly less{cost}."
+    if ranking.best and cell.id != ranking.best:
+        return f"Take {cell.label}{cost}: it may be as good, and new use of eventlet is advised against."
     return f"Take {cell.label} for now{cost}; more repeats may show that a cheaper one is as good."
 
 
@@ -190,13 +198,13 @@ def _effect(name: str, levels: Sequence[Effect], metric: str) -> str:
         "over both other settings" if levels[0].others == 2 else f"over all {levels[0].others} other settings"
     )
     words = [
-        f"{name} {labels.value_text(axis, e.level)} {_factors(e.ratio)} × ({_factors(e.lower, e.upper)})"
+        f"{name} {labels.value_text(axis, e.level)} at {_factors(e.ratio)} × ({_factors(e.lower, e.upper)})"
         for e in levels
         if e.told_apart
     ]
     than = f"the {labels.metric_text(metric)} of {name} {labels.value_text(axis, base)}"
     if words:
-        return f"Taken {over}, {labels.listed(words)} {than}."
+        return f"Taken {over}: {labels.listed(words)} {than}."
     nearest = max(levels, key=lambda e: abs(e.upper - e.lower))
     return (
         f"Taken {over}, {name} makes no sure difference"

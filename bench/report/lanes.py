@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import events, model
 from bench.report import labels
-from bench.report.resources import kept, ranked_cells, typical_trial
+from bench.report.resources import kept, ranked_cells, trials_of_one_block
 from bench.report.view import CellView, Part, ScenarioView
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ def lane_figure(view: ScenarioView, run: "store.Run") -> LaneFigure:
     drawn: list[list[tuple[str, CellView, str, pd.DataFrame]]] = []
     for part in view.parts:
         row = []
-        for cell in cells_to_contrast(part, view.scenario.metric):
-            trial = typical_trial(cell, view.scenario.metric)
+        cells = cells_to_contrast(part, view.scenario.metric)
+        chosen = trials_of_one_block(cells, view.scenario.metric)
+        for cell, trial in zip(cells, chosen, strict=True):
             log = kept(run.events, trial.trial) if trial else None
             tasks = None if log is None else events.tasks(log)
             if trial is not None and tasks is not None and tasks["last_started"].notna().any():

@@ -1,6 +1,7 @@
 """CPU and memory of the workers over time, as plain data."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,29 @@ def typical_trial(cell: CellView, metric: str) -> model.TrialResult | None:
         (r for r in cell.results if r.ok and metric in r.metrics), key=lambda r: (r.metrics[metric], r.block)
     )
     return ok[(len(ok) - 1) // 2] if ok else next((r for r in cell.results if r.ok), None)
+
+
+def trials_of_one_block(cells: Sequence[CellView], metric: str) -> list[model.TrialResult | None]:
+    """A trial of each cell, all of the block in which they are nearest to their medians together.
+
+    Trials of one block got the same tasks on the machine of the same minute: only they may be laid side by
+    side. Each cell's own typical trial where no block has them all.
+    """
+    typical = [typical_trial(cell, metric) for cell in cells]
+    usual = [t.metrics.get(metric, 0.0) if t else 0.0 for t in typical]
+    runs = [{r.block: r for r in c.results if r.ok and r.metrics.get(metric, 0) > 0} for c in cells]
+    common = set(runs[0]).intersection(*runs[1:]) if runs else set()
+    if not common or min(usual) <= 0:
+        return typical
+
+    def away(block: int) -> float:
+        return sum(
+            abs(math.log(run[block].metrics[metric] / middle))
+            for run, middle in zip(runs, usual, strict=True)
+        )
+
+    block = min(sorted(common), key=away)
+    return [run[block] for run in runs]
 
 
 def kept(read: Callable[[str], "pd.DataFrame"], trial: str) -> "pd.DataFrame | None":

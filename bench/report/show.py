@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import reduce
 from typing import Any
 
 from rich import box
@@ -79,7 +80,8 @@ def _render_scenario(view: ScenarioView, run: store.Run, console: Console, *, ev
 def _render_gate(gate: GateView, console: Console) -> None:
     style = {"pass": "green", "fail": "bold red"}.get(gate.outcome, "yellow")
     console.print(Text.assemble((f"{gate.outcome:<9} ", style), gate.text))
-    lines = [problem.replace(f"{gate.text} ", "", 1) for problem in gate.problems[:MOST_CASES]]
+    said = (f"{gate.text} is undecided: ", f"{gate.text} ")  # stands on the line above
+    lines = [reduce(lambda t, s: t.replace(s, "", 1), said, text) for text in gate.problems[:MOST_CASES]]
     if len(gate.problems) > MOST_CASES:
         lines.append(f"and {labels.plural(len(gate.problems) - MOST_CASES, 'more cell')}")
     for line in lines:

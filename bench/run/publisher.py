@@ -80,7 +80,6 @@ def start(
     choice.astype("<i2").tofile(folder / "choice.i2")
     spec = {
         "app": app,
-        "path": [str(Path.cwd())],
         "settings": settings,
         "tag": tag,
         "queue": queue,

@@ -15,7 +15,7 @@ from bench.errors import EnvironmentFault
 from bench.model import Scenario, Trial, TrialResult, plain
 from bench.run import host
 from bench.run import trial as trials
-from bench.run.broker import Brokers, server_binary
+from bench.run.broker import Brokers, check
 from bench.run.keeper import Keeper
 from bench.run.process import Child
 from bench.store import Run
@@ -46,8 +46,7 @@ def preflight(scenarios: Sequence[Scenario]) -> None:
             "Run it in a Linux container or virtual machine.",
         )
     for broker in dict.fromkeys(c.setup.broker for s in scenarios for c in s.cells):
-        if broker.url is None:
-            server_binary(broker.kind)
+        check(broker)
 
 
 def calibrate() -> float:
@@ -80,7 +79,7 @@ def run(
 
     Raises EnvironmentFault when no trial can go on: no broker, disk full.
     """
-    interrupted = True
+    interrupted = False
     progress.session_started(total, done, estimate_s)
     try:
         with ExitStack() as stack:
@@ -108,11 +107,9 @@ def run(
                 with _undisturbed():
                     store.append(result, recording)
                 progress.trial_finished(trial, result)
-        interrupted = False
     except KeyboardInterrupt:
-        pass
-    finally:
-        progress.session_finished(interrupted)
+        interrupted = True
+    progress.session_finished(interrupted)
     return not interrupted
 
 

@@ -26,7 +26,6 @@ def main() -> None:
     """Read the spec (written by ``fleet``), become the worker."""
     spec = json.loads(Path(sys.argv[1]).read_text())
     sys.argv = ["celery", "-A", spec["app"], *spec["argv"]]
-    sys.path[:0] = spec["path"]
 
     import celery
 

@@ -134,3 +134,36 @@ def test_output_is_plain_where_there_is_no_terminal(shell, tiny):
     done = shell.run("run", tiny)
     assert "\x1b" not in done.stdout + done.stderr
     assert (shell.folder / "reports").exists()
+
+
+def test_one_run_is_measured_by_one_session(shell, tiny):
+    first = shell.start("run", tiny, "--repeats", "4", "--no-report")
+    shell.wait_until(lambda: any((shell.folder / "results").glob("*/trials.jsonl")))
+    refused(shell.run("run", "--resume", "latest"), 2, "still being measured")
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+
+
+def test_a_broker_that_is_missing_leaves_no_empty_run(shell, tiny):
+    done = shell.run("run", tiny, "--broker", "redis://127.0.0.1:1/0")
+    refused(done, 3, "No broker answers")
+    assert "Interrupted" not in done.stderr
+    assert not list((shell.folder / "results").glob("*/run.json"))
+
+
+def test_a_run_that_is_none_breaks_neither_list_nor_show(shell, tiny):
+    assert shell.run("run", tiny, "--repeats", "1", "--no-report").returncode == 0
+    odd = shell.folder / "results" / "odd"
+    odd.mkdir()
+    (odd / "run.json").write_text('{"format": 1}')
+    assert shell.run("list").returncode == 0
+    assert shell.run("show", "latest").returncode == 0
+    refused(shell.run("show", "odd"), 2, "cannot be read")
+
+
+def test_a_user_with_packages_called_like_ours(shell, tiny):
+    for name in ("bench", "workloads", "json"):
+        (shell.folder / name).mkdir()
+        (shell.folder / name / "__init__.py").write_text("raise SystemExit('the user has this name too')\n")
+    (shell.folder / "celery.py").write_text("raise SystemExit('the user has this name too')\n")
+    assert shell.run("run", tiny, "--repeats", "1", "--no-report").returncode == 0

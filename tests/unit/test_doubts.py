@@ -162,7 +162,9 @@ def test_texts_are_sentences_with_advice() -> None:
 
 def test_a_whole_run(tmp_path: Path) -> None:
     asked = scenario()
-    run = store.create(tmp_path, "r", {"quick": True, "scenarios": [plain(asked)], "host": {"cores": 2}})
+    run = store.create(
+        tmp_path, "r", {"quick": True, "seed": 1, "scenarios": [plain(asked)], "host": {"cores": 2}}
+    )
     trial = Trial(id="t0", scenario="s", cell=asked.cells[0], block=0, position=0, seed=0)
     recording = Fake()(trial)
     run.append(result(trial, recording), recording)

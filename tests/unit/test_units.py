@@ -95,3 +95,8 @@ def test_a_metric_is_written_in_its_unit(name, value, text):
 )
 def test_passwords_are_hidden_and_nothing_else(text, hidden):
     assert units.hide_password(text) == hidden
+
+
+def test_a_password_in_the_query_is_hidden_too():
+    assert units.hide_password("redis://h:1/0?password=s3cret&db=1") == "redis://h:1/0?password=***&db=1"
+    assert units.hide_password("amqp://u:a@h/?x=1&ssl_password=b") == "amqp://u:***@h/?x=1&ssl_password=***"

@@ -62,7 +62,10 @@ def test_level_settings_are_named_and_the_cheapest_is_advised(four: Any, given: 
     finding = only(view)
     assert finding.advised is not None
     assert finding.advised.id == "cpu-prefork-16"
-    assert "Of the 2 that may be best take prefork · prefetch 16: it costs least (95.4 MiB)." in finding.text
+    assert (
+        "Of the 2 that may be best take prefork · prefetch 16: none costs clearly less (95.4 MiB)."
+        in finding.text
+    )
     assert "cannot be told apart from it." in finding.text
     assert "of those surely behind, threads · prefetch 1" in finding.text
 
