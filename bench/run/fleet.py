@@ -102,6 +102,7 @@ def start(
         name = node_name(index, tag)
         spec = {
             "app": app,
+            "module": app.partition(":")[0],
             "settings": {**settings, "worker_prefetch_multiplier": workers.prefetch},
             "argv": arguments(workers, name, warm_queues[index]),
             "folder": str(folder),

@@ -34,6 +34,7 @@ class Loader:
         from celery.app.utils import find_app
 
         self.spec = spec
+        importlib.import_module(spec["module"])  # before find_app looks for it in the current folder
         self.app = find_app(spec["app"])
         self.app.conf.update(spec["settings"])
         self.app.finalize()

@@ -80,6 +80,7 @@ def start(
     choice.astype("<i2").tofile(folder / "choice.i2")
     spec = {
         "app": app,
+        "module": app.partition(":")[0],
         "settings": settings,
         "tag": tag,
         "queue": queue,

@@ -33,6 +33,7 @@ def main() -> None:
 
     from celery.app.utils import find_app
 
+    importlib.import_module(spec["module"])  # before find_app looks for it in the current folder
     app = find_app(spec["app"])
     app.conf.update(spec["settings"])
 
