@@ -104,14 +104,16 @@ def _first(part: Part, ranking: Ranking) -> str:
     if len(part.cells) == 1:
         return f"{metric} {number.point}{interval or ', in one trial: how far it varies is not known'}."
     head = f"{best.label} has the {_superlative(ranking.metric)} {metric}, {number.point}{interval}"
-    behind = next((r for r in ranking.rivals if r.told_apart and r.ratio), None)
-    if behind is None:
+    behind = [r for r in ranking.rivals if r.told_apart and r.ratio]
+    if not behind:
         return f"{head}{_all_level(part, ranking)}."
-    next_one = part.cell(behind.cell).label
+    next_one, last = part.cell(behind[0].cell).label, part.cell(behind[-1].cell).label
     place = "the next" if len(ranking.contenders) == 1 else "the best of those surely behind"
     if ranking.metric in model.HIGHER_IS_BETTER:
-        return f"{head}: {_ratio(behind, inverse=True)} that of {place}, {next_one}."
-    return f"{head}; {place}, {next_one}, has {_ratio(behind)} that."
+        more = f", and {_ratio(behind[-1], inverse=True)} that of the last, {last}" if len(behind) > 1 else ""
+        return f"{head}: {_ratio(behind[0], inverse=True)} that of {place}, {next_one}{more}."
+    more = f", and the last, {last}, {_ratio(behind[-1])}" if len(behind) > 1 else ""
+    return f"{head}; {place}, {next_one}, has {_ratio(behind[0])} that{more}."
 
 
 def _all_level(part: Part, ranking: Ranking) -> str:

@@ -103,7 +103,7 @@ def _lanes_caption(data: LaneFigure) -> str:
     text = (
         "One lane is one slot (a place where a task can run), one bar one task; grey is an idle slot, the"
         " vertical line the end of the last task. Slots that idle before that line while others still have"
-        " work in hand mean that tasks were reserved too early. Each is the cell's median trial."
+        " work in hand mean that tasks were reserved too early. All are trials of one block: the same tasks."
     )
     thinned = [p for p in panels if p.lanes < p.slots]
     if thinned:

@@ -44,7 +44,8 @@ def test_one_clear_winner(four: Any, given: View) -> None:
     assert finding.sentences[0].startswith(
         "prefork · prefetch 1 has the highest throughput, 100/s (95 % interval 99–101/s): 1.25 × ("
     )
-    assert finding.sentences[0].endswith("that of the next, prefork · prefetch 16.")
+    assert " that of the next, prefork · prefetch 16, and 2.50 × (" in finding.sentences[0]
+    assert finding.sentences[0].endswith(" that of the last, threads · prefetch 16.")
     assert "cannot be told apart" not in finding.text
 
 
