@@ -137,6 +137,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             asked = scenario.load(scenario.find(name), repeats=2)
             meta = {
                 "created": "2026-11-20T21:15:00+00:00",
+                "seed": 7,
                 "scenarios": [model.plain(asked)],
                 "host": {"cores": 2},
             }
