@@ -134,3 +134,13 @@ def test_cpu_of_the_pool_is_seen(bench, fresh):
         assert 0.018 <= result.metrics["cpu_per_task"] <= 0.035
 
     fresh(check)
+
+
+def test_mixed_computes_and_waits(bench, fresh):
+    def check():
+        task = TaskCall(task="mixed", kwargs={"cpu_ms": 10, "io_seconds": 0.03})
+        result, _ = bench.measure(task, pool="solo", concurrency=1, flood=60)
+        assert 0.039 <= result.metrics["p50(service)"] <= 0.055
+        assert 0.009 <= result.metrics["cpu_per_task"] <= 0.020
+
+    fresh(check)
