@@ -27,6 +27,10 @@ class Bench:
     spins_per_ms: float
     count: int = 0
 
+    def calibrate(self) -> None:
+        """Again, as each run does: this machine's speed changes by the minute."""
+        self.spins_per_ms = session.calibrate()
+
     def measure(
         self,
         *tasks: TaskCall | str,

@@ -52,6 +52,7 @@ def test_hashing_releases_the_gil(bench, fresh):
 
 def test_spin_takes_as_long_as_it_says_on_an_idle_core(bench, fresh):
     def check():
+        bench.calibrate()
         result, _ = bench.measure(
             TaskCall(task="cpu.spin", kwargs={"ms": 20}), pool="solo", concurrency=1, flood=50
         )
@@ -130,6 +131,7 @@ def test_memory_of_the_pool_is_seen(bench):
 
 def test_cpu_of_the_pool_is_seen(bench, fresh):
     def check():
+        bench.calibrate()
         result, _ = bench.measure(TaskCall(task="cpu.spin", kwargs={"ms": 20}), concurrency=2, flood=150)
         assert 0.018 <= result.metrics["cpu_per_task"] <= 0.035
 
@@ -138,6 +140,7 @@ def test_cpu_of_the_pool_is_seen(bench, fresh):
 
 def test_mixed_computes_and_waits(bench, fresh):
     def check():
+        bench.calibrate()
         task = TaskCall(task="mixed", kwargs={"cpu_ms": 10, "io_seconds": 0.03})
         result, _ = bench.measure(task, pool="solo", concurrency=1, flood=60)
         assert 0.039 <= result.metrics["p50(service)"] <= 0.055
