@@ -145,12 +145,12 @@ def run(
 def validate(files: tuple[str, ...]) -> None:
     """Check scenarios without running them: every mistake at once, with file and line."""
     from bench import plan as plans
-    from bench.units import format_duration
+    from bench.units import format_duration, plural
 
     for scenario in _load(files):
         trials = len(scenario.cells) * scenario.repeats
         about = format_duration(plans.estimate_seconds([scenario]))
-        size = f"{_plural(len(scenario.cells), 'cell')} × {scenario.repeats} = {_plural(trials, 'trial')}"
+        size = f"{plural(len(scenario.cells), 'cell')} × {scenario.repeats} = {plural(trials, 'trial')}"
         click.echo(f"{scenario.name}: {size}, about {about}")
 
 
@@ -246,10 +246,6 @@ def _as_before(old: "Run", broker: str | None) -> list["Scenario"]:
             "The broker's password was not stored with the run.", "Give the URL again: --broker URL"
         )
     return list(old.scenarios)
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _fresh_seed() -> int:

@@ -16,7 +16,7 @@ from bench.model import Cell, CellSummary, Doubt, Scenario, TrialResult
 from bench.stats.intervals import arithmetic
 from bench.stats.quantiles import BEYOND, LEVELS, needed
 from bench.store import Run
-from bench.units import format_duration, format_metric
+from bench.units import format_duration, format_metric, plural
 
 FEW_TRIALS = 3
 """Below this a t interval is wider than ±4 standard deviations of the trials (t₀.₉₇₅ with one degree of
@@ -93,7 +93,7 @@ def failed_trials(e: Evidence) -> Doubt | None:
     reason = failed[0].reason.rstrip(".") or "no reason was recorded"
     return Doubt(
         kind="failed-trials",
-        text=f"{len(failed)} of {_plural(len(e.results), 'trial')} failed: {reason}.",
+        text=f"{len(failed)} of {plural(len(e.results), 'trial')} failed: {reason}.",
         advice=f"Read the logs in trials/{failed[0].trial}/; the numbers are those of the other trials.",
     )
 
@@ -140,7 +140,7 @@ def unsteady(e: Evidence) -> Doubt | None:
     instead = "; its throughput is completions ÷ makespan" if never else ""
     return Doubt(
         kind="unsteady",
-        text=f"The rate {seen} in {never or drifting} of {_plural(len(e.ok), 'trial')} ({why}){instead}.",
+        text=f"The rate {seen} in {never or drifting} of {plural(len(e.ok), 'trial')} ({why}){instead}.",
         advice="Give the load more tasks or a longer duration.",
     )
 
@@ -189,7 +189,7 @@ def few_tasks(e: Evidence) -> Doubt | None:
 def few_trials(e: Evidence) -> Doubt | None:
     if not e.ok or (len(e.ok) >= FEW_TRIALS and not e.quick):
         return None
-    trials = f"{_plural(len(e.ok), 'trial')} a cell"
+    trials = f"{plural(len(e.ok), 'trial')} a cell"
     return Doubt(
         kind="quick" if e.quick else "few-trials",
         text=f"This was a quick run ({trials}): a look, not a measurement."
@@ -319,9 +319,5 @@ def _tasks(e: Evidence, count: str, what: str, advice: str) -> Doubt | None:
     n = e.count(count)
     if not n:
         return None
-    text = f"{n} of {_plural(e.count('published'), 'task')} {what}."
+    text = f"{n} of {plural(e.count('published'), 'task')} {what}."
     return Doubt(kind=f"{count}-tasks", text=text, advice=advice)
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

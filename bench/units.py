@@ -88,6 +88,11 @@ def format_metric(name: str, value: float) -> str:
     return f"{value:.3g}"
 
 
+def plural(n: int, noun: str) -> str:
+    """``1 trial``, ``2 trials``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def hide_password(text: str) -> str:
     """The text with the password of every URL in it replaced by ``***``, also one in the query."""
     return _QUERY.sub(r"\1***", _PASSWORD.sub(r"\1:***", text))

@@ -80,7 +80,7 @@ def _nothing(part: Part) -> str:
         return "undecided: no trial was run."
     if any(cell.measured for cell in part.cells):
         return "undecided: no trial has the number that would answer."
-    return f"undecided: {labels.plural(sum(c.failed for c in part.cells), 'trial')} ran and none succeeded."
+    return f"undecided: {units.plural(sum(c.failed for c in part.cells), 'trial')} ran and none succeeded."
 
 
 def _too_few(part: Part, ranking: Ranking) -> list[str]:
@@ -133,7 +133,7 @@ def _others(part: Part, ranking: Ranking) -> list[str]:
     if len(level) == len(ranking.rivals) and len(level) > 1:
         return []
     behind = [r for r in rivals if r.cell not in part.level]
-    many = labels.plural(len(ranking.rivals), "comparison")
+    many = units.plural(len(ranking.rivals), "comparison")
     return [
         f"{_named(part, level)} cannot be told apart from it." if level else "",
         f"Probably behind, but with {many} not surely: {_named(part, behind)}." if behind else "",

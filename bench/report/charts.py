@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.report import draw, draw_time, figures, labels
+from bench import units
+from bench.report import draw, draw_time, figures
 from bench.report.lanes import LaneFigure, lane_figure
 from bench.report.resources import ResourceFigure, resource_figure
 from bench.report.view import ScenarioView
@@ -124,7 +125,7 @@ def _resources_caption(data: ResourceFigure) -> str:
         if left_out
         else " Each cell's median trial."
     )
-    cells = f" ({labels.plural(left_out, 'more cell')} in the table.)" if left_out else ""
+    cells = f" ({units.plural(left_out, 'more cell')} in the table.)" if left_out else ""
     return (
         "All processes of the workers together. Memory is PSS: pages that forked children share count once."
         f"{chosen}{cells}"

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench import store, units
-from bench.report import labels
 from bench.report.view import ScenarioView
 
 UNIT_WORDS = {"spins_per_ms": "iterations of cpu.spin a millisecond"}
@@ -15,7 +14,7 @@ def subtitle(run: store.Run, views: Sequence[ScenarioView]) -> str:
     trials = sum(len(view.results) for view in views)
     failed = sum(not r.ok for view in views for r in view.results)
     host = run.meta.get("host", {})
-    words = [str(run.meta.get("created", "")).replace("T", " ")[:16], labels.plural(trials, "trial")]
+    words = [str(run.meta.get("created", "")).replace("T", " ")[:16], units.plural(trials, "trial")]
     if failed:
         words.append(f"{failed} failed")
     if host.get("cores"):
@@ -31,7 +30,7 @@ def remarks(view: ScenarioView, run: store.Run) -> list[str]:
     planned, ran = len(view.scenario.cells) * view.scenario.repeats, len(view.results)
     if ran < planned:
         out.append(
-            f"{ran} of {labels.plural(planned, 'trial')} were run; the rest can follow with"
+            f"{ran} of {units.plural(planned, 'trial')} were run; the rest can follow with"
             f" celery-bench run --resume {run.name}"
         )
     return out

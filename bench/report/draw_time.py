@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import units
-from bench.report import labels, palette, sheet
+from bench.report import palette, sheet
 from bench.report.lanes import Bars, LaneFigure, LanePanel
 from bench.report.resources import Line, ResourceFigure, ResourcePanel
 
@@ -130,9 +130,7 @@ def _lane_axes(axes: "Axes", panel: LanePanel) -> None:
     for _, first, _ in panel.nodes[1:]:
         axes.axhline(first - 0.5, color=palette.INK, lw=0.8)
     thinned = panel.lanes < panel.slots
-    axes.set_ylabel(
-        f"{panel.lanes} of {panel.slots} slots" if thinned else labels.plural(panel.slots, "slot")
-    )
+    axes.set_ylabel(f"{panel.lanes} of {panel.slots} slots" if thinned else units.plural(panel.slots, "slot"))
 
 
 def _edge(bars: Bars, panel: LanePanel, colours: tuple[str, ...], end: float) -> dict[str, Any]:

@@ -98,11 +98,6 @@ def metric_text(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def plural(n: int, noun: str) -> str:
-    """``1 trial``, ``2 trials``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def listed(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     if len(words) < 2:

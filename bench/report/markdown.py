@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from bench import store
-from bench.report import answer, conditions, labels, tables
+from bench import store, units
+from bench.report import answer, conditions, tables
 from bench.report.view import Part, ScenarioView
 
 MOST_COLUMNS = 6
@@ -70,7 +70,7 @@ def _doubts(view: ScenarioView) -> str:
     lines = []
     for group in tables.doubt_groups(view):
         lines.append(
-            f"- **{escape(group.kind)}** ({labels.plural(group.cells, 'cell')}): {escape(group.advice)}"
+            f"- **{escape(group.kind)}** ({units.plural(group.cells, 'cell')}): {escape(group.advice)}"
         )
         lines += [f"  - {escape(where)}: {escape(text)}" for where, text in group.cases]
     return "\n".join(lines)

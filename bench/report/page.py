@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import model, store
+from bench import model, store, units
 from bench.errors import EnvironmentFault
 from bench.report import answer, conditions, labels, markdown, palette, sheet, tables
 from bench.report.charts import Chart, charts, slug
@@ -117,7 +117,7 @@ def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool)
         "table": _table(view),
         "failures": _failures(view),
         "scenario_name": scenario.name,
-        "shape": f"{labels.plural(len(scenario.cells), 'cell')}, {scenario.repeats} × each",
+        "shape": f"{units.plural(len(scenario.cells), 'cell')}, {scenario.repeats} × each",
         "source": scenario.source,
     }
 
@@ -140,7 +140,7 @@ def _pictures(found: Iterable[Chart], folder: Path) -> list[dict[str, Any]]:
 
 def _gate(gate: GateView, cells: int) -> dict[str, Any]:
     problems = [line.replace(f"{gate.text} ", "", 1) for line in gate.problems]
-    kept = f"{gate.passed} of {labels.plural(cells, 'cell')} {'passes' if cells == 1 else 'pass'}"
+    kept = f"{gate.passed} of {units.plural(cells, 'cell')} {'passes' if cells == 1 else 'pass'}"
     css = GATE_CSS.get(gate.outcome, "open")
     return {"text": gate.text, "outcome": gate.outcome, "css": css, "problems": problems, "summary": kept}
 
@@ -148,7 +148,7 @@ def _gate(gate: GateView, cells: int) -> dict[str, Any]:
 def _doubt(group: tables.DoubtGroup) -> dict[str, Any]:
     return {
         "kind": group.kind.replace("_", " ").replace("-", " ").capitalize(),
-        "cells": labels.plural(group.cells, "cell"),
+        "cells": units.plural(group.cells, "cell"),
         "cases": [{"where": where, "text": text} for where, text in group.cases],
         "advice": group.advice,
     }

@@ -13,9 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench import doubts, model, store
+from bench import doubts, model, store, units
 from bench.errors import BenchError
-from bench.report import answer, conditions, labels, tables
+from bench.report import answer, conditions, tables
 from bench.report.view import GateView, Part, ScenarioView, collect
 
 MOST_CASES = 3
@@ -83,7 +83,7 @@ def _render_gate(gate: GateView, console: Console) -> None:
     said = (f"{gate.text} is undecided: ", f"{gate.text} ")  # stands on the line above
     lines = [reduce(lambda t, s: t.replace(s, "", 1), said, text) for text in gate.problems[:MOST_CASES]]
     if len(gate.problems) > MOST_CASES:
-        lines.append(f"and {labels.plural(len(gate.problems) - MOST_CASES, 'more cell')}")
+        lines.append(f"and {units.plural(len(gate.problems) - MOST_CASES, 'more cell')}")
     for line in lines:
         console.print(Padding(Text(line), (0, 0, 0, 10)))
 
@@ -142,7 +142,7 @@ def _render_doubts(view: ScenarioView, console: Console) -> None:
     console.print(Text("Doubts", style="bold"))
     for group in groups:
         where, text = group.cases[0]
-        more = "" if len(group.cases) == 1 else f" and {labels.plural(len(group.cases) - 1, 'similar case')}"
+        more = "" if len(group.cases) == 1 else f" and {units.plural(len(group.cases) - 1, 'similar case')}"
         console.print(Padding(Text(f"{text} ({where}{more})"), (0, 0, 0, 2)))
         console.print(Padding(Text(group.advice, style="dim"), (0, 0, 0, 4)))
 

@@ -175,9 +175,7 @@ class PlainProgress(_Session):
     def session_started(self, total: int, done: int, estimate_s: float) -> None:
         super().session_started(total, done, estimate_s)
         before = f", {done} already done" if done else ""
-        self._say(
-            f"{labels.plural(total, 'trial')}{before}, about {units.format_duration(round(estimate_s))}"
-        )
+        self._say(f"{units.plural(total, 'trial')}{before}, about {units.format_duration(round(estimate_s))}")
 
     def tick(
         self,
@@ -242,4 +240,4 @@ def _closing_line(session: _Session, interrupted: bool) -> Text:
     took = units.format_duration(round(session._clock() - session._began))
     failed = f", {session.failed} failed" if session.failed else ""
     start = "Interrupted: " if interrupted else ""
-    return Text(f"{start}{session.done} of {labels.plural(session.total, 'trial')} done in {took}{failed}.")
+    return Text(f"{start}{session.done} of {units.plural(session.total, 'trial')} done in {took}{failed}.")

@@ -6,7 +6,7 @@ Everything a page, a picture or a sentence shows comes from here, so that all of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import compare, doubts, gate, model, store
+from bench import compare, doubts, gate, model, store, units
 from bench.model import Label
 from bench.report import labels
 
@@ -40,7 +40,7 @@ class CellView:
         """Why numbers are missing: ``2 of 5 trials failed``, ``not run``, or nothing."""
         if not self.results:
             return "not run"
-        return f"{self.failed} of {labels.plural(len(self.results), 'trial')} failed" if self.failed else ""
+        return f"{self.failed} of {units.plural(len(self.results), 'trial')} failed" if self.failed else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

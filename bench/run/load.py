@@ -41,8 +41,8 @@ class Loader:
         self.events = _eventlog()
         self.log = self.events.EventLog(spec["folder"], -1)
         self.calls = [(self.app.tasks[c["task"]], c["args"], c["kwargs"]) for c in spec["calls"]]
-        self.due_s = _floats(spec["due"])
-        self.choice = _shorts(spec["choice"])
+        self.due_s = _numbers("d", spec["due"])
+        self.choice = _numbers("h", spec["choice"])
         self.producer = self.app.producer_pool.acquire(block=True)
 
     def publish(self, seq: int, call: int, queue: str) -> None:
@@ -116,14 +116,8 @@ class Loader:
         return opened
 
 
-def _floats(path: str) -> array:  # type: ignore[type-arg]  # array is generic from 3.12
-    values = array("d")
-    values.frombytes(Path(path).read_bytes())
-    return values
-
-
-def _shorts(path: str) -> array:  # type: ignore[type-arg]  # array is generic from 3.12
-    values = array("h")
+def _numbers(kind: str, path: str) -> array:  # type: ignore[type-arg]  # array is generic from 3.12
+    values = array(kind)
     values.frombytes(Path(path).read_bytes())
     return values
 

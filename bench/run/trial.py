@@ -100,7 +100,7 @@ class Course:
         queue = f"bench.{tag.rstrip('-')}"
         queues = [f"{queue}.warm{n}" for n in range(self.setup.workers.nodes)]
         stack.callback(self._forget, [queue, *queues])
-        settings = trial_settings(self.broker, tag)
+        settings = trial_settings(self.broker, queue)
         shared: dict[str, Any] = {
             "app": APP, "settings": settings, "tag": tag, "warm_queues": queues,
             "folder": folder, "keeper": around.keeper, "env": {**around.env, "TMPDIR": str(folder)},
@@ -217,7 +217,7 @@ class Course:
             )
 
 
-def trial_settings(broker: RunningBroker, tag: str) -> dict[str, Any]:
+def trial_settings(broker: RunningBroker, name: str) -> dict[str, Any]:
     """What the harness sets on the app's configuration, besides what the scenario asks for."""
     return {
         "broker_url": broker.url,
@@ -227,7 +227,7 @@ def trial_settings(broker: RunningBroker, tag: str) -> dict[str, Any]:
         "task_ignore_result": True,
         "task_create_missing_queues": True,
         "worker_enable_remote_control": True,
-        "control_exchange": f"bench.{tag.rstrip('-')}",
-        "event_exchange": f"bench.{tag.rstrip('-')}.ev",
+        "control_exchange": name,
+        "event_exchange": f"{name}.ev",
         "worker_send_task_events": False,
     }

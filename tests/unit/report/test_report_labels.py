@@ -1,5 +1,6 @@
 import pytest
 
+from bench import units
 from bench.report import labels
 
 
@@ -61,5 +62,5 @@ def test_metrics_in_words(metric: str, text: str) -> None:
 def test_lists_and_plurals() -> None:
     assert labels.listed([]) == ""
     assert labels.listed(["a", "b", "c"]) == "a, b and c"
-    assert labels.plural(1, "trial") == "1 trial"
-    assert labels.plural(0, "trial") == "0 trials"
+    assert units.plural(1, "trial") == "1 trial"
+    assert units.plural(0, "trial") == "0 trials"
