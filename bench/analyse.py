@@ -126,6 +126,8 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
         mismatches=recording.mismatches,
         timings=recording.timings,
         broker=recording.broker,
+        search=recording.search,
+        host=recording.host,
         resources=used,
     )
 

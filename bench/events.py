@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-INTENDED, SENT, RECEIVED, STARTED, ENDED = range(1, 6)
+INTENDED, SENT, RECEIVED, STARTED, ENDED, RETURNED = range(1, 7)
 """Kinds of event, as written by ``bench.run.eventlog``."""
 
 SUCCESS, FAILURE, RETRY, REVOKED, REJECTED, IGNORED, WORKER_LOST = range(1, 8)
@@ -65,7 +65,8 @@ class Recording:
     """What an executor brings back from one trial: raw, nothing computed. Columns are those of
     docs/results.md.
 
-    ``timings`` in seconds; ``logs`` maps a file name (``node-0.log``) to its text.
+    ``timings`` in seconds; ``search`` what a saturate load found; ``host`` what was read of the machine
+    around the trial; ``logs`` maps a file name (``node-0.log``) to its text.
     """
 
     started_at: str
@@ -78,6 +79,8 @@ class Recording:
     mismatches: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     broker: Mapping[str, float] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
+    host: Mapping[str, float] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -4,6 +4,7 @@ Plain frozen data, standard library only. Times are seconds, sizes bytes, rates 
 says otherwise (``_ns``). What is kept on disk goes through ``plain`` and ``from_plain``.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,15 +16,26 @@ POOLS = ("prefork", "threads", "gevent", "eventlet", "solo")
 GREEN_POOLS = ("gevent", "eventlet")
 DISCOURAGED_POOLS = ("eventlet",)
 """Measured like the others, advised only where nothing else will do: its maintainers advise against it."""
-SHAPES = ("flood", "constant")
+SHAPES = ("flood", "constant", "poisson", "steps", "ramp", "sine", "burst", "replay", "closed", "saturate")
+CHAINED = "phases"
+"""What a load of several parts is called; its parts have shapes."""
 BROKERS = ("valkey", "redis", "rabbitmq")
 
-DURATIONS = ("lateness", "broker_wait", "prefetch_wait", "wait", "service", "response")
+DURATIONS = ("lateness", "broker_wait", "prefetch_wait", "wait", "service", "response", "roundtrip")
 STATISTICS = ("p50", "p90", "p95", "p99", "p999", "mean", "max")
 COUNTS = ("failed", "retried", "lost", "duplicated")
-PLAIN_METRICS = ("throughput", "makespan", "utilisation", "cpu_per_task", "cpu", "memory", *COUNTS)
+PLAIN_METRICS = (
+    "throughput",
+    "makespan",
+    "utilisation",
+    "capacity",
+    "cpu_per_task",
+    "cpu",
+    "memory",
+    *COUNTS,
+)
 METRICS = PLAIN_METRICS + tuple(f"{s}({d})" for d in DURATIONS for s in STATISTICS)
-HIGHER_IS_BETTER = frozenset({"throughput", "utilisation"})
+HIGHER_IS_BETTER = frozenset({"throughput", "utilisation", "capacity"})
 
 CIRCUMSTANCES = ("workload", "load")
 """Axes on a path below these describe the work, not a choice: advice is given for each of their values."""
@@ -64,19 +76,58 @@ class TaskCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """flood: ``tasks`` at once. constant: ``rate`` (1/s) for ``duration`` (s)."""
+    """When tasks are published: a ``shape`` and what it needs (rates 1/s, times s); else None or empty.
+
+    flood: ``tasks`` before the workers are let in. constant, poisson: ``rate`` for ``duration``. steps:
+    ``rates`` one after the other, ``duration`` in all. ramp: from ``rates[0]`` to ``rates[1]``. sine:
+    ``rate`` ± ``amplitude``, one wave each ``period``. burst: ``tasks`` at once, again ``every`` so often
+    until ``duration`` is over. replay: ``tasks`` at the offsets of ``file``, whose content has ``digest``.
+    closed: ``tasks`` by ``clients`` that wait for each result. saturate: the highest rate that keeps
+    ``slo``, looked for in steps of at least ``duration``. phases: the loads of ``phases``, one after another.
+    """
 
     shape: str = "flood"
     tasks: int | None = None
     rate: float | None = None
     duration: float | None = None
+    rates: tuple[float, ...] = ()
+    amplitude: float | None = None
+    period: float | None = None
+    every: float | None = None
+    clients: int | None = None
+    slo: str = ""
+    file: str = ""
+    digest: str = ""
+    phases: tuple["Load", ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every due time is known beforehand."""
+        return self.shape not in ("closed", "saturate")
 
     @property
     def count(self) -> int:
-        """How many tasks the load publishes."""
+        """How many tasks the load publishes; 0 where only the measuring will tell (saturate)."""
+        seconds = self.duration or 0.0
+        match self.shape:
+            case "saturate":
+                return 0
+            case "phases":
+                return sum(part.count for part in self.phases)
+            case "steps":
+                return sum(max(1, round(rate * seconds / len(self.rates))) for rate in self.rates)
+            case "ramp":
+                return max(1, round(sum(self.rates) / 2 * seconds))
         if self.tasks is not None:
-            return self.tasks
-        return max(1, round((self.rate or 0.0) * (self.duration or 0.0)))
+            return self.tasks * self.bursts
+        return max(1, round((self.rate or 0.0) * seconds))
+
+    @property
+    def bursts(self) -> int:
+        """How many bursts: one at the start, one after each ``every`` before ``duration`` is over."""
+        if not self.every or not self.duration:
+            return 1
+        return max(1, math.ceil(self.duration / self.every - 1e-9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +216,9 @@ class TrialResult:
     timings: Mapping[str, float] = field(default_factory=dict)
     resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     broker: Mapping[str, float] = field(default_factory=dict)
+    phases: tuple[Mapping[str, Any], ...] = ()
+    search: Mapping[str, Any] = field(default_factory=dict)
+    host: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -183,11 +237,22 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """A reason not to believe a number: ``kind`` (a stable word), what was seen, and what to do."""
+    """A reason not to believe a number: ``kind`` (a stable word), what was seen, what to do, and the
+    ``source`` of the rule's limit.
+    """
 
     kind: str
     text: str
     advice: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseSummary:
+    """One phase of a chained load over all finished trials of a cell."""
+
+    name: str
+    metrics: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +265,7 @@ class CellSummary:
     trials: int
     failed_trials: int
     metrics: Mapping[str, Estimate]
+    phases: tuple[PhaseSummary, ...] = ()
     doubts: tuple[Doubt, ...] = ()
 
 
@@ -227,7 +293,12 @@ def _setup(data: Mapping[str, Any]) -> Setup:
         broker=Broker(**data["broker"]),
         workers=Workers(**data["workers"]),
         workload=tuple(TaskCall(**{**t, "args": tuple(t["args"])}) for t in data["workload"]),
-        load=Load(**data["load"]),
+        load=_load(data["load"]),
         warmup_per_slot=data["warmup_per_slot"],
         limits=Limits(**data["limits"]),
     )
+
+
+def _load(data: Mapping[str, Any]) -> Load:
+    phases = tuple(_load(part) for part in data.get("phases", ()))
+    return Load(**{**data, "rates": tuple(data.get("rates", ())), "phases": phases})
