@@ -1,0 +1,76 @@
+"""What a doubt is made of: a rule with its source and its advice, and the evidence that it looks at."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from bench.model import Cell, CellSummary, Doubt, Scenario, TrialResult
+from bench.stats.intervals import arithmetic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a rule may look at: one cell with its trials. ``cores`` of the machine; ``quick``: the run was
+    cut short; ``usual_spin``: the median reference spin of the whole run (s), None where it has none.
+    """
+
+    scenario: Scenario
+    cell: Cell
+    summary: CellSummary
+    results: tuple[TrialResult, ...]
+    cores: int = 1
+    quick: bool = False
+    usual_spin: float | None = None
+
+    @cached_property
+    def ok(self) -> list[TrialResult]:
+        return [r for r in self.results if r.ok]
+
+    @cached_property
+    def asked(self) -> set[str]:
+        """The scenario's metric and those of its gates."""
+        gates = (re.split("[<>]", text)[0].replace(" ", "") for text in self.scenario.gates)
+        return {self.scenario.metric, *gates}
+
+    def count(self, name: str) -> int:
+        return sum(r.counts.get(name, 0) for r in self.ok)
+
+    def cores_of(self, group: str, what: str = "cpu") -> float:
+        """Mean CPU of a process group (or another of its seconds) during the trials, in cores; 0 where not
+        sampled.
+        """
+        used = [
+            r.resources[group][what] / r.metrics["makespan"]
+            for r in self.ok
+            if what in r.resources.get(group, {}) and r.metrics.get("makespan")
+        ]
+        return arithmetic(used).point if used else 0.0
+
+    def most(self, reading: str) -> float:
+        """The highest of a reading of the host (docs/results.md, ``host``) over the trials; 0 where none."""
+        return max((r.host.get(reading, 0.0) for r in self.ok), default=0.0)
+
+
+Look = Callable[[Evidence], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One kind of doubt. ``look`` says in a sentence what was seen, or nothing; ``source`` says why the
+    limit is where it is, ``advice`` what to do.
+    """
+
+    kind: str
+    source: str
+    advice: str
+    look: Look
+
+    def __call__(self, evidence: Evidence) -> Doubt | None:
+        seen = self.look(evidence)
+        return Doubt(kind=self.kind, text=seen, advice=self.advice, source=self.source) if seen else None
+
+
+def rule(kind: str, *, source: str, advice: str) -> Callable[[Look], Rule]:
+    """Make the function below a rule."""
+    return lambda look: Rule(kind=kind, source=source, advice=advice, look=look)
