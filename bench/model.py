@@ -79,11 +79,12 @@ class Load:
     """When tasks are published: a ``shape`` and what it needs (rates 1/s, times s); else None or empty.
 
     flood: ``tasks`` before the workers are let in. constant, poisson: ``rate`` for ``duration``. steps:
-    ``rates`` one after the other, ``duration`` in all. ramp: from ``rates[0]`` to ``rates[1]``. sine:
-    ``rate`` ± ``amplitude``, one wave each ``period``. burst: ``tasks`` at once, again ``every`` so often
-    until ``duration`` is over. replay: ``tasks`` at the offsets of ``file``, whose content has ``digest``.
-    closed: ``tasks`` by ``clients`` that wait for each result. saturate: the highest rate that keeps
-    ``slo``, looked for in steps of at least ``duration``. phases: the loads of ``phases``, one after another.
+    ``rates`` one after the other, equally long, ``duration`` in all. ramp: from ``rates[0]`` to ``rates[1]``.
+    sine: ``rate`` ± ``amplitude``, one wave each ``period``, the first rising. burst: ``tasks`` at once,
+    again ``every`` so often until ``duration`` is over. replay: ``tasks`` at the offsets of ``file`` divided
+    by ``speed``, the last after ``duration``; the file's content has ``digest``. closed: ``tasks`` by
+    ``clients`` that wait for each result. saturate: the highest rate that keeps ``slo``, looked for from
+    ``rate`` on in steps of at least ``duration``. phases: the loads of ``phases``, one after another.
     """
 
     shape: str = "flood"
@@ -98,6 +99,7 @@ class Load:
     slo: str = ""
     file: str = ""
     digest: str = ""
+    speed: float = 1.0
     phases: tuple["Load", ...] = ()
 
     @property
@@ -108,19 +110,27 @@ class Load:
     @property
     def count(self) -> int:
         """How many tasks the load publishes; 0 where only the measuring will tell (saturate)."""
-        seconds = self.duration or 0.0
-        match self.shape:
-            case "saturate":
-                return 0
-            case "phases":
-                return sum(part.count for part in self.phases)
-            case "steps":
-                return sum(max(1, round(rate * seconds / len(self.rates))) for rate in self.rates)
-            case "ramp":
-                return max(1, round(sum(self.rates) / 2 * seconds))
+        if self.shape == "saturate":
+            return 0
+        if self.phases:
+            return sum(part.count for part in self.phases)
         if self.tasks is not None:
             return self.tasks * self.bursts
-        return max(1, round((self.rate or 0.0) * seconds))
+        seconds = self.duration or 0.0
+        if self.shape == "steps":
+            return sum(max(1, round(rate * seconds / len(self.rates))) for rate in self.rates)
+        mean = sum(self.rates) / 2 if self.shape == "ramp" else self.rate or 0.0
+        return max(1, round(mean * seconds + self._cut_off_wave(seconds)))
+
+    def _cut_off_wave(self, seconds: float) -> float:
+        """What the last wave of a sine holds more than at the mean rate, if it is not whole."""
+        wave = (self.period or 0.0) / math.tau
+        return (self.amplitude or 0.0) * wave * (1 - math.cos(seconds / wave)) if wave else 0.0
+
+    @property
+    def length(self) -> float:
+        """Seconds from its start until the next load of a chain begins; 0 where nothing fixes it."""
+        return sum(part.length for part in self.phases) if self.phases else self.duration or 0.0
 
     @property
     def bursts(self) -> int:
