@@ -10,14 +10,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench import pacing
 from bench.events import COMPLETED, INTENDED, NS, Floats, Recording, lanes, tasks
-from bench.model import COUNTS, METRICS, CellSummary, Estimate, Scenario, Trial, TrialResult
+from bench.model import (
+    COUNTS,
+    METRICS,
+    CellSummary,
+    Estimate,
+    Load,
+    PhaseSummary,
+    Scenario,
+    Trial,
+    TrialResult,
+)
 from bench.stats.intervals import arithmetic, geometric
 from bench.stats.quantiles import LEVELS, quantiles
 from bench.stats.steady import Steady, steady
 
 __all__ = (
     "Recording",
+    "by_phase",
     "counts",
     "durations",
     "estimate",
@@ -53,10 +65,11 @@ def durations(tasks: pd.DataFrame) -> dict[str, Floats]:
         "wait": np.maximum(at["started"] - at["intended"], 0.0),
         "service": at["ended"] - at["last_started"],
         "response": at["ended"] - at["intended"],
+        "roundtrip": at["returned"] - at["intended"],
     }
 
 
-_TIMES = ("intended", "sent", "received", "started", "last_started", "ended")
+_TIMES = ("intended", "sent", "received", "started", "last_started", "ended", "returned")
 
 
 def counts(tasks: pd.DataFrame) -> dict[str, int]:
@@ -101,12 +114,14 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     used = resources(recording.samples, *_span_ns(recording.events, table))
     metrics: dict[str, float] = {}
     window: dict[str, Any] = {}
+    phases: tuple[dict[str, Any], ...] = ()
     if recording.outcome == "ok" and counted["published"] > counted["lost"]:
         slots = trial.cell.setup.workers.slots
         found = steady_window(table, slots)
         metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
         metrics = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
         window = {k: getattr(found, k) for k in ("verdict", "start", "end", "tasks", "why")}
+        phases = by_phase(trial.cell.setup.load, table)
     return TrialResult(
         trial=trial.id,
         scenario=trial.scenario,
@@ -122,6 +137,7 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
         counts=counted,
         metrics=metrics,
         steady=window,
+        phases=phases,
         effective=recording.effective,
         mismatches=recording.mismatches,
         timings=recording.timings,
@@ -138,16 +154,44 @@ def _metrics(table: pd.DataFrame, counted: Mapping[str, int], window: Steady, sl
     out: dict[str, float] = {name: counted[name] for name in COUNTS}
     out["makespan"] = makespan
     out["throughput"] = window.rate if window.verdict != "never" else counted["completed"] / makespan
-    for name, column in durations(table).items():
+    spans = durations(table)
+    out["utilisation"] = float(np.nansum(spans["service"])) / (slots * makespan)
+    return out | _of_durations(spans)
+
+
+def _of_durations(spans: Mapping[str, Floats]) -> dict[str, float]:
+    """Percentiles, mean and maximum of every duration that any task has."""
+    out: dict[str, float] = {}
+    for name, column in spans.items():
         values = column[~np.isnan(column)]
         if values.size == 0:
             continue
         found = quantiles(values, tuple(LEVELS.values()))
         out |= {f"{p}({name})": q for p, q in zip(LEVELS, found, strict=True) if q is not None}
         out |= {f"mean({name})": float(values.mean()), f"max({name})": float(values.max())}
-        if name == "service":
-            out["utilisation"] = float(values.sum()) / (slots * makespan)
     return out
+
+
+def by_phase(load: Load, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """One entry for each phase of the load: ``name``, ``start``, ``end`` (s), ``tasks`` due in it and their
+    ``metrics``. Durations are those of the tasks due in the phase, whenever they ended; throughput counts the
+    completions while it lasted (until its last task ended, for a burst that has no length).
+    """
+    completed = np.sort(table["ended"].to_numpy()[np.isin(table["state"].to_numpy(), COMPLETED)])
+    out = []
+    for phase in pacing.phases(load):
+        own = table.loc[phase.first : phase.first + phase.count - 1]
+        end = phase.end if phase.end > phase.start else float(own["ended"].max())
+        inside = int(np.diff(np.searchsorted(completed, (phase.start, end)))[0])
+        counted = counts(own)
+        metrics = {name: float(counted[name]) for name in COUNTS} | _of_durations(durations(own))
+        if end > phase.start:
+            metrics["throughput"] = inside / (end - phase.start)
+        known = {name: metrics[name] for name in METRICS if name in metrics}
+        out.append(
+            {"name": phase.name, "start": phase.start, "end": end, "tasks": len(own), "metrics": known}
+        )
+    return tuple(out)
 
 
 def _span_ns(events: pd.DataFrame, table: pd.DataFrame) -> tuple[int, int]:
@@ -217,9 +261,18 @@ def summarise(scenario: Scenario, results: Sequence[TrialResult]) -> list[CellSu
             trials=len(of_cell[cell.id]),
             failed_trials=sum(not r.ok for r in of_cell[cell.id]),
             metrics=_estimates([r.metrics for r in of_cell[cell.id] if r.ok]),
+            phases=_phase_summaries([r.phases for r in of_cell[cell.id] if r.ok]),
         )
         for cell in scenario.cells
     ]
+
+
+def _phase_summaries(trials: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[PhaseSummary, ...]:
+    """Phase by phase over the trials; they have the same phases, since the load says which."""
+    return tuple(
+        PhaseSummary(name=same[0]["name"], metrics=_estimates([phase["metrics"] for phase in same]))
+        for same in zip(*trials, strict=True)
+    )
 
 
 def _estimates(trials: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:

@@ -90,7 +90,8 @@ def tasks(events: pd.DataFrame) -> pd.DataFrame:
     Columns in seconds after the first intended time, NaN where there is no such event: ``intended``,
     ``sent`` (never after received: the loader notes a sending when the call returns, a fast worker has the
     task by then), ``received`` and ``started`` of the first attempt, ``last_started`` of the last one,
-    ``ended`` (the first final end; a completing one goes before a failing one). ``task``; ``state`` of
+    ``ended`` (the first final end; a completing one goes before a failing one), ``returned`` (its caller had
+    the result; closed loop only). ``task``; ``state`` of
     that end (0: none); ``attempts`` (starts), ``retries`` (retry ends), ``finals`` (final ends: more than
     1 is a duplicate); ``node`` and ``pid`` that ran it last (−1: none).
     """
@@ -116,6 +117,7 @@ def tasks(events: pd.DataFrame) -> pd.DataFrame:
             "started": log.seconds(log.first(starts)),
             "last_started": log.seconds(last_start),
             "ended": ended,
+            "returned": log.seconds(log.first(log.kind == RETURNED)),
             "state": log.pick("state", ended_at, missing=0),
             "attempts": log.count(starts),
             "retries": log.count(ends & (log.state == RETRY)),

@@ -3,8 +3,9 @@
 Loaded inside workers by its path, so this module is standard library only (reading uses numpy, in the
 harness). Whatever was written survives ``kill -9``: the pages belong to the file, not to the process.
 
-A file is one page of header (``MAGIC``, node, pid), then records of 24 bytes. ``kind`` is the last field
-written: a record whose kind is 0 was never finished and does not count.
+A file is one page of header (``MAGIC``, node, pid, errno), then records of 24 bytes. ``kind`` is the last
+field written: a record whose kind is 0 was never finished and does not count. errno is 0 until a record could
+not be kept (the disk is full): the harness reads it and gives the trial up.
 """
 
 import mmap
@@ -23,7 +24,9 @@ INTENDED, SENT, RECEIVED, STARTED, ENDED, RETURNED = 1, 2, 3, 4, 5, 6
 SUCCESS, FAILURE, RETRY, REVOKED, REJECTED, IGNORED, WORKER_LOST = 1, 2, 3, 4, 5, 6, 7
 
 MAGIC = b"CBEVENT1"
-HEADER = struct.Struct("<8sii")
+HEADER = struct.Struct("<8siii")
+ERRNO = struct.Struct("<i")
+ERRNO_AT = HEADER.size - ERRNO.size
 HEADER_BYTES = mmap.PAGESIZE
 RECORD = struct.Struct("<qqHxxxxBB")  # t_ns, seq, attempt, state, kind
 SEGMENT_RECORDS = 1 << 14
@@ -56,27 +59,37 @@ class EventLog:
         RECORD.pack_into(pages, index * RECORD.size, t_ns or monotonic_ns(), seq, attempt, state, kind)
 
     def _open(self) -> None:
-        path = f"{self._folder}/events-{self._node}-{os.getpid()}.bin"
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.write(self._file, HEADER.pack(MAGIC, self._node, os.getpid()))
         self._segments: list[mmap.mmap] = []
         self._lock = threading.Lock()
         self._next = count().__next__
+        path = f"{self._folder}/events-{self._node}-{os.getpid()}.bin"
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.write(self._file, HEADER.pack(MAGIC, self._node, os.getpid(), 0))
         self._grow(0)
 
     def _grow(self, segment: int) -> mmap.mmap:
         with self._lock:
             while len(self._segments) <= segment:
                 offset = HEADER_BYTES + len(self._segments) * SEGMENT_BYTES
-                os.posix_fallocate(self._file, offset, SEGMENT_BYTES)
+                try:
+                    os.posix_fallocate(self._file, offset, SEGMENT_BYTES)
+                except OSError as error:
+                    os.pwrite(self._file, ERRNO.pack(error.errno), ERRNO_AT)
+                    raise
                 self._segments.append(mmap.mmap(self._file, SEGMENT_BYTES, offset=offset))
                 if len(self._segments) > 2:  # keep the worker's memory flat; the data stays in the file
                     self._segments[-3].madvise(mmap.MADV_DONTNEED)
             return self._segments[segment]
 
     def _after_fork(self) -> None:
-        os.close(self._file)
-        self._open()
+        parents = self._file
+        try:
+            self._open()
+        except OSError as error:
+            os.pwrite(parents, ERRNO.pack(error.errno), ERRNO_AT)
+            raise
+        finally:
+            os.close(parents)
 
 
 def dtype() -> "np.dtype[Any]":
@@ -98,7 +111,7 @@ def read(path: Path) -> tuple["np.ndarray[Any, Any]", int, int]:
     import numpy as np  # only the harness reads
 
     raw = path.read_bytes()
-    magic, node, pid = HEADER.unpack_from(raw)
+    magic, node, pid, _ = HEADER.unpack_from(raw)
     if magic != MAGIC:
         raise ValueError(f"{path.name} is not an event log")
     records = np.frombuffer(raw[HEADER_BYTES:], dtype())
@@ -112,6 +125,11 @@ class Tail:
         self._file = path.open("rb", buffering=0)
         self._offset = HEADER_BYTES
         self._dtype = dtype()
+
+    def error(self) -> int:
+        """errno of the reason for which its writer lost a record; 0 while all is well."""
+        raw = os.pread(self._file.fileno(), ERRNO.size, ERRNO_AT)
+        return int(ERRNO.unpack(raw)[0]) if len(raw) == ERRNO.size else 0
 
     def poll(self) -> "np.ndarray[Any, Any]":
         """Records finished since the last call, up to the first that is not finished yet."""

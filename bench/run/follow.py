@@ -1,5 +1,6 @@
-"""Follows a trial from the outside, by reading its event files: what was sent, what has ended."""
+"""Follows a trial from the outside, by reading its event files: what was sent, what has ended, and when."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,39 +10,62 @@ import pandas as pd
 
 from bench.run import eventlog
 
+Times = npt.NDArray[np.int64]
+
 
 class Follower:
-    """Counts of warm-up and load, kept up to date by ``poll``."""
+    """Counts of warm-up and load, kept up to date by ``poll``.
+
+    ``intended_ns`` and ``ended_ns`` hold each task's times by its number, 0 where it has none yet.
+    """
 
     def __init__(self, folder: Path, tasks: int) -> None:
         self._folder = folder
         self._tails: dict[str, eventlog.Tail] = {}
-        self._ended = np.zeros(tasks, bool)
         self._warm: set[int] = set()
+        self.intended_ns: Times = np.zeros(tasks, np.int64)
+        self.ended_ns: Times = np.zeros(tasks, np.int64)
         self.sent = 0
+        self.ended = 0
+        self.trouble = ""
 
     def poll(self) -> None:
         """Read whatever was written since the last call."""
         for path in self._folder.glob("events-*.bin"):
             if path.name not in self._tails:
                 self._tails[path.name] = eventlog.Tail(path)
-        for tail in self._tails.values():
-            records = tail.poll()
-            self.sent += int(np.count_nonzero(records["kind"] == eventlog.SENT))
-            final = (records["kind"] == eventlog.ENDED) & (records["state"] != eventlog.RETRY)
-            seqs = records["seq"][final]
-            self._warm.update(seqs[seqs < 0].tolist())
-            self._ended[seqs[seqs >= 0]] = True
+        for name, tail in self._tails.items():
+            self._take(tail.poll())
+            if error := tail.error():
+                self.trouble = f"an event could not be written to {name}: {os.strerror(error)}"
+
+    def _take(self, records: "np.ndarray[Any, Any]") -> None:
+        if not len(records):
+            return
+        kind, seq = records["kind"], records["seq"]
+        self.sent += int(np.count_nonzero(kind == eventlog.SENT))
+        due = kind == eventlog.INTENDED
+        self._room_for(seq)
+        self.intended_ns[seq[due]] = records["t_ns"][due]
+        final = (kind == eventlog.ENDED) & (records["state"] != eventlog.RETRY)
+        self._warm.update(seq[final & (seq < 0)].tolist())
+        final &= seq >= 0
+        seqs, first = np.unique(seq[final], return_index=True)
+        fresh = self.ended_ns[seqs] == 0
+        self.ended += int(np.count_nonzero(fresh))
+        self.ended_ns[seqs[fresh]] = records["t_ns"][final][first[fresh]]
+
+    def _room_for(self, seqs: Times) -> None:
+        needed = int(seqs.max()) + 1
+        if needed > self.ended_ns.size:
+            more = max(needed, 2 * self.ended_ns.size) - self.ended_ns.size
+            self.ended_ns = np.append(self.ended_ns, np.zeros(more, np.int64))
+            self.intended_ns = np.append(self.intended_ns, np.zeros(more, np.int64))
 
     @property
     def warmed(self) -> int:
         """Warm-up tasks that have ended."""
         return len(self._warm)
-
-    @property
-    def ended(self) -> int:
-        """Tasks of the load that have ended for good."""
-        return int(np.count_nonzero(self._ended))
 
     def close(self) -> None:
         for tail in self._tails.values():

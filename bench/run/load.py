@@ -1,15 +1,19 @@
 """The loader: a process of its own that publishes on schedule and notes intended and actual times.
 
-Started by path like the worker, with the user's app. It obeys one line a time on stdin and answers with one
-JSON line on stdout: ``warm`` (a few tasks to each node's own queue), ``load`` (the trial's tasks). A schedule
-is fixed beforehand; a late loader is late, it never moves the schedule.
+Started by path like the worker, with the user's app. It obeys one JSON line a time on stdin and answers with
+one on stdout: ``warm`` (a few tasks to each node's own queue), ``flood``, ``paced`` and ``closed`` (the tasks
+of the trial, or of one step of it). A schedule is fixed beforehand; a late loader is late, it never moves
+the schedule. SIGUSR1 cuts a paced load short.
 """
 
+import gc
 import importlib.util
 import json
+import signal
 import sys
 import time
 from array import array
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,12 @@ LEAD_NS = 50_000_000
 """A paced load begins this long after its consumers were let in."""
 
 
-def _eventlog() -> Any:
-    path = Path(__file__).with_name("eventlog.py")
-    spec = importlib.util.spec_from_file_location("celery_bench_eventlog", path)
+def _sibling(name: str) -> Any:
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"celery_bench_{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -38,24 +43,16 @@ class Loader:
         self.app = find_app(spec["app"])
         self.app.conf.update(spec["settings"])
         self.app.finalize()
-        self.events = _eventlog()
+        self.events = _sibling("eventlog")
+        self.bulk = _sibling("bulk")
         self.log = self.events.EventLog(spec["folder"], -1)
         self.calls = [(self.app.tasks[c["task"]], c["args"], c["kwargs"]) for c in spec["calls"]]
-        self.due_s = _numbers("d", spec["due"])
-        self.choice = _numbers("h", spec["choice"])
         self.producer = self.app.producer_pool.acquire(block=True)
+        self.cut = self.is_open = False
+        signal.signal(signal.SIGUSR1, self._cut_short)
 
-    def publish(self, seq: int, call: int, queue: str) -> None:
-        """Send one task through Celery's own ``apply_async``."""
-        task, args, kwargs = self.calls[call]
-        task.apply_async(
-            args,
-            kwargs,
-            queue=queue,
-            task_id=f"{self.spec['tag']}{seq & (1 << 48) - 1:012x}",
-            headers={"bench_seq": seq},
-            producer=self.producer,
-        )
+    def _cut_short(self, *_: Any) -> None:
+        self.cut = True
 
     def warm(self) -> dict[str, Any]:
         """Send each node its warm-up tasks, every kind in turn; they count down from −1."""
@@ -63,31 +60,63 @@ class Loader:
         for queue in self.spec["warm_queues"]:
             for i in range(self.spec["warmup"]):
                 seq -= 1
-                self.publish(seq, i % len(self.calls), queue)
+                task, args, kwargs = self.calls[i % len(self.calls)]
+                task.apply_async(
+                    args,
+                    kwargs,
+                    queue=queue,
+                    task_id=self.bulk.task_id(self.spec["tag"], seq),
+                    headers={"bench_seq": seq},
+                    producer=self.producer,
+                )
         return {"warmed": -seq}
 
-    def flood(self) -> dict[str, Any]:
+    def flood(self, order: dict[str, Any]) -> dict[str, Any]:
         """Fill the queue, then let the workers in: that moment is every task's intended time."""
-        for seq, call in enumerate(self.choice):
-            self.publish(seq, call, self.spec["queue"])
-            self.log.write(self.events.SENT, seq)
+        choice, sender = _numbers("h", order["choice"]), self._sender()
+        n, write, sent = len(choice), self.log.write, self.events.SENT
+        for first in range(0, n, sender.most):
+            sender.send(first, choice[first : first + sender.most])
+            for seq in range(first, min(first + sender.most, n)):
+                write(sent, seq)
         start = self.open_gate()
-        for seq in range(len(self.choice)):
-            self.log.write(self.events.INTENDED, seq, t_ns=start)
-        return {"loaded": len(self.choice)}
+        for seq in range(n):
+            write(self.events.INTENDED, seq, t_ns=start)
+        return {"loaded": n}
 
-    def paced(self) -> dict[str, Any]:
-        """Let the workers in, then publish each task when it is due."""
-        start = self.open_gate() + LEAD_NS
+    def paced(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Let the workers in, then publish each task when it is due; what is late goes out together."""
+        choice, sender = _numbers("h", order["choice"]), self._sender()
+        due = [round(seconds * 1e9) for seconds in _numbers("d", order["due"])]
+        n, first, at = len(due), order["first"], 0
         write, intended, sent = self.log.write, self.events.INTENDED, self.events.SENT
-        for seq, (due_s, call) in enumerate(zip(self.due_s, self.choice, strict=True)):
-            due = start + round(due_s * 1e9)
-            while (left := due - time.monotonic_ns()) > 0:
-                time.sleep(left / 1e9)
-            write(intended, seq, t_ns=due)
-            self.publish(seq, call, self.spec["queue"])
-            write(sent, seq)
-        return {"loaded": len(self.choice)}
+        self.cut = False
+        start = self.open_gate() + LEAD_NS
+        while at < n and not self.cut:
+            now = time.monotonic_ns() - start
+            if due[at] > now:
+                time.sleep((due[at] - now) / 1e9)
+                continue
+            end = bisect_right(due, now, at, min(at + sender.most, n))
+            for i in range(at, end):
+                write(intended, first + i, t_ns=start + due[i])
+            sender.send(first + at, choice[at:end])
+            t_ns = time.monotonic_ns()
+            for i in range(at, end):
+                write(sent, first + i, t_ns=t_ns)
+            at = end
+        return {"loaded": at}
+
+    def closed(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Let the workers in, then let the clients call and wait, until every task has been called for."""
+        choice = _numbers("h", order["choice"])
+        clients = _sibling("clients").Clients(self, order["clients"], order["patience"])
+        self.open_gate()
+        clients.run(choice)
+        return {"loaded": len(choice)}
+
+    def _sender(self) -> Any:
+        return self.bulk.Bulk(self.producer, self.calls, self.spec["queue"], self.spec["tag"])
 
     def open_gate(self) -> int:
         """Let every node consume the trial's queue; when (ns), or TimeoutError when one does not answer.
@@ -95,6 +124,11 @@ class Loader:
         A Redis consumer learns of a new queue only when its blocking pop on the old ones returns, up to a
         second later: so each gets one message more on its own queue, a task of Celery's that does nothing.
         """
+        if self.is_open:
+            return time.monotonic_ns()
+        self.is_open = True
+        gc.collect()
+        gc.disable()  # a collection would make some tasks late; what a trial leaves behind is small
         nodes = self.spec["nodes"]
         told = time.monotonic_ns()
         replies = self.app.control.broadcast(
@@ -115,6 +149,17 @@ class Loader:
             self.app.tasks["celery.accumulate"].apply_async(queue=queue, producer=self.producer)
         return opened
 
+    def obey(self, order: dict[str, Any]) -> dict[str, Any]:
+        match order["do"]:
+            case "warm":
+                return self.warm()
+            case "flood":
+                return self.flood(order)
+            case "closed":
+                return self.closed(order)
+            case _:
+                return self.paced(order)
+
 
 def _numbers(kind: str, path: str) -> array:  # type: ignore[type-arg]  # array is generic from 3.12
     values = array(kind)
@@ -128,19 +173,13 @@ def _answer(stream: Any, data: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Answer ``ready``, then each command until stdin closes."""
-    spec = json.loads(Path(sys.argv[1]).read_text())
-    loader = Loader(spec)
+    """Answer ``ready``, then each order until stdin closes."""
+    loader = Loader(json.loads(Path(sys.argv[1]).read_text()))
     answers = sys.stdout
     sys.stdout = sys.stderr  # what the app prints goes to the log
     _answer(answers, {"ready": True})
     for line in sys.stdin:
-        command = line.strip()
-        if command == "warm":
-            answer = loader.warm()
-        else:
-            answer = loader.flood() if spec["shape"] == "flood" else loader.paced()
-        _answer(answers, answer)
+        _answer(answers, loader.obey(json.loads(line)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The harness's end of the loader process: its spec, its commands, its answers."""
+"""The harness's end of the loader process: its spec, its orders, its answers."""
 
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,21 +22,62 @@ LOADER = Path(__file__).with_name("load.py")
 
 
 class Publisher:
-    """A running loader. Its answers arrive in the order of the commands."""
+    """A running loader. Its answers arrive in the order of the orders."""
 
-    def __init__(self, child: Child, choice: npt.NDArray[np.int16]) -> None:
+    def __init__(self, child: Child, setup: Setup, seed: int, folder: Path) -> None:
         self.child = child
-        self.choice = choice
+        self.choice: npt.NDArray[np.int16] = np.zeros(0, np.int16)
+        self._setup, self._seed, self._folder = setup, seed, folder
         assert child.process.stdout is not None
         self._answers = child.process.stdout.fileno()
         os.set_blocking(self._answers, False)
         self._buffer = b""
 
-    def tell(self, command: str) -> None:
+    def warm(self) -> None:
+        """Order the warm-up; the answer says how many tasks that was."""
+        self._tell({"do": "warm"})
+
+    def load(self) -> None:
+        """Order the whole load of the setup, whose schedule and order of the mix are fixed here."""
+        load = self._setup.load
+        if load.shape == "closed":
+            patience = self._setup.limits.stall
+            self._publish("closed", np.zeros(load.count), None, clients=load.clients, patience=patience)
+        elif load.shape == "replay":
+            from bench.scenario import replay
+
+            self._publish("paced", *replay.schedule(load))
+        else:
+            do = "flood" if load.shape == "flood" else "paced"
+            self._publish(do, pacing.due_times(load, self._seed), None)
+
+    def step(self, rate: float, tasks: int) -> None:
+        """Order ``tasks`` more at a constant ``rate`` (1/s)."""
+        self._publish("paced", np.arange(tasks) / rate, None)
+
+    def _publish(
+        self, do: str, due: npt.NDArray[np.float64], choice: npt.NDArray[np.int16] | None, **more: Any
+    ) -> None:
+        first = len(self.choice)
+        if choice is None:
+            weights = [call.weight for call in self._setup.workload]
+            choice = pacing.choices(weights, len(due), self._seed + first)
+        self.choice = np.append(self.choice, choice)
+        files = {name: str(self._folder / f"{name}-{first}") for name in ("due", "choice")}
+        due.astype("<f8").tofile(files["due"])
+        choice.astype("<i2").tofile(files["choice"])
+        self._tell({"do": do, "first": first, **files, **more})
+
+    def _tell(self, order: dict[str, Any]) -> None:
         assert self.child.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died: ``trouble`` says how
-            self.child.process.stdin.write(f"{command}\n".encode())
+            self.child.process.stdin.write(json.dumps(order).encode() + b"\n")
             self.child.process.stdin.flush()
+
+    def cut(self) -> None:
+        """End the load that is being published; its answer says how far it came."""
+        with contextlib.suppress(ProcessLookupError):
+            self.child.process.send_signal(signal.SIGUSR1)
 
     def answer(self) -> dict[str, Any] | None:
         """The next answer, or None when it has not come yet."""
@@ -72,12 +114,7 @@ def start(
     keeper: Keeper,
     env: Mapping[str, str],
 ) -> Publisher:
-    """Fix the schedule and the order of the mix, and start the loader; its first answer is ``ready``."""
-    load = setup.load
-    due = pacing.due_times(load, seed)
-    choice = pacing.choices([call.weight for call in setup.workload], len(due), seed)
-    due.astype("<f8").tofile(folder / "due.f8")
-    choice.astype("<i2").tofile(folder / "choice.i2")
+    """Start the loader; its first answer is ``ready``."""
     spec = {
         "app": app,
         "module": app.partition(":")[0],
@@ -88,9 +125,6 @@ def start(
         "nodes": [node_name(index, tag) for index in range(setup.workers.nodes)],
         "warmup": max(1, setup.warmup_per_slot * setup.workers.concurrency),
         "calls": [{"task": c.task, "args": list(c.args), "kwargs": dict(c.kwargs)} for c in setup.workload],
-        "shape": load.shape,
-        "due": str(folder / "due.f8"),
-        "choice": str(folder / "choice.i2"),
         "folder": str(folder),
     }
     path = folder / "loader.json"
@@ -102,4 +136,4 @@ def start(
         env=clean_environment(env),
         pipes=True,
     )
-    return Publisher(child, choice)
+    return Publisher(child, setup, seed, folder)

@@ -15,6 +15,7 @@ from bench.events import Recording, no_samples
 from bench.model import Trial
 from bench.run import fleet as fleets
 from bench.run import publisher as publishers
+from bench.run import saturate
 from bench.run.broker import Brokers, RunningBroker
 from bench.run.follow import Follower, collect
 from bench.run.keeper import Keeper
@@ -73,6 +74,7 @@ def execute(trial: Trial, around: Surroundings) -> Recording:
             events=events,
             samples=course.probe.frame() if course.probe else no_samples(),
             broker=course.broker_used,
+            search=course.found,
             started_at=started_at,
             outcome=outcome,
             reason=reason,
@@ -93,6 +95,7 @@ class Course:
         self.timings: dict[str, float] = {}
         self.probe: Probe | None = None
         self.broker_used: dict[str, float] = {}
+        self.found: dict[str, Any] = {}
         self._mark = time.monotonic()
         self.broker = around.brokers.get(self.setup.broker)
         self._stage("broker")
@@ -100,7 +103,7 @@ class Course:
         queue = f"bench.{tag.rstrip('-')}"
         queues = [f"{queue}.warm{n}" for n in range(self.setup.workers.nodes)]
         stack.callback(self._forget, [queue, *queues])
-        settings = trial_settings(self.broker, queue)
+        settings = trial_settings(self.broker, queue, results=self.setup.load.shape == "closed")
         shared: dict[str, Any] = {
             "app": APP, "settings": settings, "tag": tag, "warm_queues": queues,
             "folder": folder, "keeper": around.keeper, "env": {**around.env, "TMPDIR": str(folder)},
@@ -109,7 +112,7 @@ class Course:
         stack.callback(self.fleet.stop)
         self.publisher = publishers.start(self.setup, queue=queue, seed=trial.seed, **shared)
         stack.callback(self.publisher.stop)
-        self.follower = Follower(folder, len(self.publisher.choice))
+        self.follower = Follower(folder, self.setup.load.count)
         stack.callback(self.follower.close)
 
     def boot(self) -> None:
@@ -129,7 +132,7 @@ class Course:
 
     def warm_up(self) -> None:
         """Until every node has executed its warm-up tasks: none is ready before it has executed something."""
-        self.publisher.tell("warm")
+        self.publisher.warm()
         wanted, seen, seen_at = None, 0, time.monotonic()
         while wanted is None or self.follower.warmed < wanted:
             answer = self.publisher.answer()
@@ -145,7 +148,47 @@ class Course:
 
     def load(self) -> None:
         """Publish and follow until every published task has ended."""
-        self.probe = Probe(
+        self.probe = self._probe()
+        self.probe.sample(memory=True)
+        before = self.broker.stats()
+        if self.setup.load.shape == "saturate":
+            self.found = saturate.search(self)
+        else:
+            self.publisher.load()
+            self.follow(len(self.publisher.choice))
+        self._stage("load")
+        after = self.broker.stats()
+        self.broker_used = {name: value - before.get(name, 0.0) for name, value in after.items()}
+
+    def follow(self, planned: int, watch: Callable[[int], None] = lambda _backlog: None) -> int:
+        """Until all that the loader was last told to publish has ended: how many tasks that were.
+
+        ``planned`` is how many they should be. ``watch`` is told the backlog twenty times a second.
+        """
+        assert self.probe is not None
+        start = sampled_at = progress_at = time.monotonic()
+        already, ended, loaded = self.follower.ended, 0, None
+        while loaded is None or ended < loaded:
+            time.sleep(POLL_S)
+            answer = self.publisher.answer() if loaded is None else None
+            loaded = int(answer["loaded"]) if answer else loaded
+            self._check()
+            self.follower.poll()
+            now = time.monotonic()
+            backlog = self.follower.sent - self.follower.ended
+            if self.follower.ended - already > ended or backlog == 0 or (loaded is None and ended == 0):
+                ended, progress_at = self.follower.ended - already, now
+            self._check_stall(progress_at, "load", ended, planned)
+            watch(backlog)
+            if now - sampled_at >= SAMPLE_S:
+                self.probe.sample(self.follower.ended, backlog)
+                sampled_at = now
+                rate = ended / (now - start)
+                self.around.tick("load", ended, planned, rate, backlog, self.probe.cores_in_use())
+        return loaded
+
+    def _probe(self) -> Probe:
+        return Probe(
             {
                 "workers": self.fleet.pids(),
                 "broker": self.broker.pids(),
@@ -154,30 +197,6 @@ class Course:
                 "harness": [os.getpid()],
             }
         )
-        self.probe.sample(memory=True)
-        before = self.broker.stats()
-        total = len(self.publisher.choice)
-        self.publisher.tell("load")
-        start = sampled_at = progress_at = time.monotonic()
-        loaded, ended = False, 0
-        while not (loaded and ended == total):
-            time.sleep(POLL_S)
-            loaded = loaded or self.publisher.answer() is not None
-            self._check()
-            self.follower.poll()
-            now = time.monotonic()
-            backlog = self.follower.sent - self.follower.ended
-            if self.follower.ended > ended or backlog == 0 or (not loaded and ended == 0):
-                ended, progress_at = self.follower.ended, now
-            self._check_stall(progress_at, "load", ended, total)
-            if now - sampled_at >= SAMPLE_S:
-                self.probe.sample(ended, backlog)
-                sampled_at = now
-                rate = ended / (now - start)
-                self.around.tick("load", ended, total, rate, backlog, self.probe.cores_in_use())
-        self._stage("load")
-        after = self.broker.stats()
-        self.broker_used = {name: value - before.get(name, 0.0) for name, value in after.items()}
 
     def probe_once_more(self) -> None:
         """The last sample, while everything is still alive."""
@@ -192,7 +211,7 @@ class Course:
         self.publisher.stop()
 
     def _check(self) -> None:
-        trouble = self.fleet.trouble() or self.publisher.trouble()
+        trouble = self.fleet.trouble() or self.publisher.trouble() or self.follower.trouble
         if not self.broker.alive():
             trouble = "the broker died"
         if trouble:
@@ -217,14 +236,19 @@ class Course:
             )
 
 
-def trial_settings(broker: RunningBroker, name: str) -> dict[str, Any]:
-    """What the harness sets on the app's configuration, besides what the scenario asks for."""
+def trial_settings(broker: RunningBroker, name: str, *, results: bool = False) -> dict[str, Any]:
+    """What the harness sets on the app's configuration, besides what the scenario asks for.
+
+    ``results`` are kept where the tasks queue: only clients that wait for them need any.
+    """
+    kept_in = "rpc://" if broker.is_amqp else broker.url
     return {
         "broker_url": broker.url,
         "broker_transport_options": broker.transport_options,
         "broker_connection_retry_on_startup": True,
-        "result_backend": None,
-        "task_ignore_result": True,
+        "result_backend": kept_in if results else None,
+        "result_backend_transport_options": {} if broker.is_amqp else broker.transport_options,
+        "task_ignore_result": not results,
         "task_create_missing_queues": True,
         "worker_enable_remote_control": True,
         "control_exchange": name,

@@ -1,0 +1,121 @@
+"""A message sent in bulk is the message that ``apply_async`` sends; only its ids and its number differ."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from bench.model import Broker
+from bench.run import bulk
+from bench.run.broker import RunningBroker
+from bench.run.trial import trial_settings
+
+pytestmark = pytest.mark.real
+
+TAG = "0f1e2d3c-4b5a-4978-8695-"
+OTHERWISE = ("delivery_tag", "application_headers")
+"""Properties that are the broker's own number, or that repeat the headers."""
+CALLS: list[tuple[str, list[Any], dict[str, Any]]] = [
+    ("plain", [], {}),
+    ("full", [1, 2.5, "100 % – {x} é"], {"deep": {"list": [1, None, True]}, "id": "%(id)s"}),
+]
+
+
+@pytest.fixture(params=["valkey", "rabbitmq"])
+def broker(request: pytest.FixtureRequest, bench: Any) -> RunningBroker:
+    if request.param == "rabbitmq" and not shutil.which("rabbitmq-server"):
+        pytest.skip("rabbitmq-server is not installed")
+    running: RunningBroker = bench.brokers.get(Broker(kind=request.param))
+    return running
+
+
+@pytest.fixture(params=["json", "gzip"])
+def app(request: pytest.FixtureRequest, broker: RunningBroker) -> Iterator[Celery]:
+    app = Celery("bulk", set_as_current=False)
+    app.conf.update(trial_settings(broker, "bulk"))
+    app.conf.task_compression = None if request.param == "json" else "gzip"
+    app.conf.task_routes = {"plain": {"priority": 3}}
+
+    @app.task(name="plain", expires=60.0, shared=False)
+    def plain() -> None: ...
+
+    @app.task(name="full", shared=False, time_limit=10, soft_time_limit=5)
+    def full(*args: Any, **kwargs: Any) -> None: ...
+
+    yield app
+    broker.forget(["bench.bulk"], [])
+    app.close()
+
+
+def published(app: Celery, send: Any) -> list[dict[str, Any]]:
+    """Everything that lies in the queue after ``send``, as its consumer gets it."""
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        queue = app.amqp.queues["bench.bulk"](channel)
+        queue.declare()
+        queue.purge()
+        with app.amqp.Producer(channel) as producer:
+            send(producer)
+        messages = []
+        deadline = time.monotonic() + 10
+        while len(messages) < len(CALLS) and time.monotonic() < deadline:
+            message = queue.get(no_ack=True)
+            if message is not None:
+                messages.append(everything(message))
+        return sorted(messages, key=lambda fields: fields["headers"]["bench_seq"])
+
+
+def everything(message: Any) -> dict[str, Any]:
+    """All fields of a received message but its delivery tag, which is the broker's or its own id."""
+    names = ("body", "content_type", "content_encoding", "headers", "properties")
+    fields = {name: getattr(message, name) for name in names}
+    properties = {k: v for k, v in fields["properties"].items() if k not in OTHERWISE}
+    return json.loads(json.dumps({**fields, "properties": properties}, default=repr))  # type: ignore[no-any-return]
+
+
+def test_field_by_field(app: Celery) -> None:
+    calls = [(app.tasks[name], args, kwargs) for name, args, kwargs in CALLS]
+
+    def one_by_one(producer: Any) -> None:
+        for seq, (task, args, kwargs) in enumerate(calls, start=41):
+            task.apply_async(
+                args, kwargs, queue="bench.bulk", task_id=bulk.task_id(TAG, seq),
+                headers={"bench_seq": seq}, producer=producer,
+            )  # fmt: skip
+
+    def in_bulk(producer: Any) -> None:
+        bulk.Bulk(producer, calls, "bench.bulk", TAG).send(41, range(len(calls)))
+
+    wanted, got = published(app, one_by_one), published(app, in_bulk)
+    assert len(wanted) == len(got) == len(CALLS)
+    for each, other in zip(wanted, got, strict=True):
+        close_in_time(each["headers"], other["headers"])
+        assert other == each
+        assert list(other["headers"]) == list(each["headers"])
+    assert wanted[0]["headers"]["bench_seq"] == 41
+
+
+def close_in_time(wanted: dict[str, Any], got: dict[str, Any]) -> None:
+    """A moment (when the task expires) is counted from when its message was built."""
+    if wanted["expires"]:
+        assert got["expires"][:16] == wanted["expires"][:16] or got["expires"] > wanted["expires"]
+        got["expires"] = wanted["expires"]
+
+
+def test_every_message_has_its_own_delivery_tag(app: Celery, broker: RunningBroker) -> None:
+    """Redis keeps what is not acknowledged under that tag: two alike would overwrite each other."""
+    if broker.is_amqp:
+        pytest.skip("the server numbers the deliveries of AMQP itself")
+    import redis
+
+    with app.connection_for_write() as connection, app.amqp.Producer(connection.channel()) as producer:
+        sender = bulk.Bulk(producer, [(app.tasks["plain"], [], {})], "bench.bulk", TAG)
+        sender.send(0, [0] * sender.most)
+    with redis.Redis.from_url(broker.url) as client:
+        messages = [json.loads(raw) for raw in client.lrange("bench.bulk\x06\x163", 0, -1)]
+    tags = {message["properties"]["delivery_tag"] for message in messages}
+    assert len(tags) == len(messages) == sender.most
+    assert {message["headers"]["bench_seq"] for message in messages} == set(range(sender.most))
