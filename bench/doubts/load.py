@@ -34,8 +34,8 @@ def unsteady(e: Evidence) -> str | None:
 
 @rule(
     "late-load",
-    source="2 ms is what the loader keeps with a core of its own at 1 000 tasks/s; from a tenth of the response on it is"
-    " part of what is measured (coordinated omission: G. Tene, How NOT to measure latency, 2013).",
+    source="2 ms is what the loader keeps with a core of its own at 1 000 tasks/s; from a tenth of the"
+    " response on it is part of what is measured (coordinated omission; G. Tene, 2013).",
     advice="Lower the rate, or leave the loader a core of its own.",
 )
 def late_load(e: Evidence) -> str | None:

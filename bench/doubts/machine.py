@@ -45,8 +45,8 @@ def swap(e: Evidence) -> str | None:
 
 @rule(
     "slow-host",
-    source="Sixty spins in a row on an idle shared machine lay within 7 % of their median; 10 % is as far off as"
-    " the widest interval that is not doubted.",
+    source="Sixty spins in a row on an idle shared machine lay within 7 % of their median; 10 % is as far"
+    " off as the widest interval that is not doubted.",
     advice="Trust comparisons within a block; run again at a quieter time or on a machine of your own.",
 )
 def slow_host(e: Evidence) -> str | None:
