@@ -73,6 +73,7 @@ def _doubts(view: ScenarioView) -> str:
             f"- **{escape(group.kind)}** ({units.plural(group.cells, 'cell')}): {escape(group.advice)}"
         )
         lines += [f"  - {escape(where)}: {escape(text)}" for where, text in group.cases]
+        lines += [f"  - <sub>Why: {escape(group.source)}</sub>"] if group.source else []
     return "\n".join(lines)
 
 

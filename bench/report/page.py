@@ -151,6 +151,7 @@ def _doubt(group: tables.DoubtGroup) -> dict[str, Any]:
         "cells": units.plural(group.cells, "cell"),
         "cases": [{"where": where, "text": text} for where, text in group.cases],
         "advice": group.advice,
+        "source": group.source,
     }
 
 

@@ -74,7 +74,7 @@ def _render_scenario(view: ScenarioView, run: store.Run, console: Console, *, ev
         console.print(Text(remark, style="yellow"))
     for gate in view.gates:
         _render_gate(gate, console)
-    _render_doubts(view, console)
+    _render_doubts(view, console, every=every)
 
 
 def _render_gate(gate: GateView, console: Console) -> None:
@@ -134,7 +134,7 @@ def _table(part: Part, metrics: Sequence[str], *, intervals: bool = True) -> Tab
     return table
 
 
-def _render_doubts(view: ScenarioView, console: Console) -> None:
+def _render_doubts(view: ScenarioView, console: Console, *, every: bool) -> None:
     groups = tables.doubt_groups(view)
     if not groups:
         return
@@ -145,6 +145,8 @@ def _render_doubts(view: ScenarioView, console: Console) -> None:
         more = "" if len(group.cases) == 1 else f" and {units.plural(len(group.cases) - 1, 'similar case')}"
         console.print(Padding(Text(f"{text} ({where}{more})"), (0, 0, 0, 2)))
         console.print(Padding(Text(group.advice, style="dim"), (0, 0, 0, 4)))
+        if every and group.source:
+            console.print(Padding(Text(f"Why: {group.source}", style="dim italic"), (0, 0, 0, 4)))
 
 
 def listing(runs: Iterable[store.Run]) -> Table:

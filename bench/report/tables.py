@@ -44,7 +44,8 @@ class DoubtGroup:
 
     kind: str
     advice: str
-    """What to do, as said of the first cell."""
+    source: str
+    """Why this is a reason for doubt, and from which limit on."""
     cases: tuple[tuple[str, str], ...]
     cells: int
 
@@ -121,16 +122,17 @@ def cell_name(part: Part, cell: CellView) -> str:
 def doubt_groups(view: ScenarioView) -> list[DoubtGroup]:
     """Doubts of the same kind together, and within them cells of which the same was seen; gravest first."""
     seen: dict[str, dict[str, list[str]]] = {}
-    advice: dict[str, str] = {}
+    rules: dict[str, model.Doubt] = {}
     everywhere = {cell_name(part, cell): cell for part in view.parts for cell in part.cells}
     for name, cell in everywhere.items():
         for doubt in cell.summary.doubts:
             seen.setdefault(doubt.kind, {}).setdefault(doubt.text, []).append(name)
-            advice.setdefault(doubt.kind, doubt.advice)
+            rules.setdefault(doubt.kind, doubt)
     return [
         DoubtGroup(
             kind=kind,
-            advice=advice[kind],
+            advice=rules[kind].advice,
+            source=rules[kind].source,
             cases=tuple((_cells_text(names, everywhere), text) for text, names in cases.items()),
             cells=sum(len(names) for names in cases.values()),
         )

@@ -31,7 +31,7 @@ def test_json_is_as_promised(sample: store.Run) -> None:
 def test_json_of_failed_cells(sample: store.Run) -> None:
     cell = show.as_json(sample)["cells"][-1]
     assert (cell["trials"], cell["failed_trials"], cell["metrics"]) == (3, 3, {})
-    assert [list(doubt) for doubt in cell["doubts"]] == [["kind", "text", "advice"]]
+    assert [list(doubt) for doubt in cell["doubts"]] == [["kind", "text", "advice", "source"]]
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
