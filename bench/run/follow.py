@@ -72,12 +72,12 @@ class Follower:
             tail.close()
 
 
-def collect(folder: Path, choice: npt.NDArray[np.int16]) -> pd.DataFrame:
-    """All events of the load from all files, in the columns of docs/results.md, sorted by time."""
+def collect(folder: Path, choice: npt.NDArray[np.int16], first: int = 0) -> pd.DataFrame:
+    """All events of the load, from task ``first`` on, in the columns of docs/results.md, sorted by time."""
     parts = []
     for path in sorted(folder.glob("events-*.bin")):
         records, node, pid = eventlog.read(path)
-        records = records[records["seq"] >= 0]
+        records = records[records["seq"] >= first]
         columns: dict[str, Any] = {
             name: records[name] for name in ("seq", "t_ns", "kind", "state", "attempt")
         }

@@ -1,7 +1,115 @@
-"""Placeholder."""
+"""A saturate load: the highest rate that the running workers sustain, looked for step by step.
 
-from typing import Any
+What to try next and how to judge it is decided in ``bench.search.capacity``; here it is done: publish a step,
+watch the backlog, cut what is lost, wait for the queue to be empty again.
+"""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench import events
+from bench.analyse import durations
+from bench.run import eventlog
+from bench.run.follow import collect
+from bench.search import capacity
+
+if TYPE_CHECKING:
+    from bench.run.trial import Course
+
+LEAST_S = 5.0
+"""A step's least length where the scenario says none."""
+
+CONSUMED = 1000.0
+"""Tasks/s that one node's consumer gets through at most (measured: 1 300–1 700): no use to begin above it."""
 
 
-def search(course: Any) -> dict[str, Any]:
-    return {}
+def search(course: "Course") -> dict[str, Any]:
+    """The answer of ``capacity.next`` and its ``steps``, each with ``first``: the number of its first task.
+
+    Raises what a trial raises when it breaks off.
+    """
+    load, workers = course.setup.load, course.setup.workers
+    slo = capacity.parse(load.slo)
+    service_s = warm_service_s(course.folder)
+    fit = min(workers.slots / service_s, CONSUMED * workers.nodes)
+    history: list[capacity.Judged] = []
+    steps: list[dict[str, Any]] = []
+    while True:
+        then = capacity.next(
+            history,
+            start_rate=load.rate or fit / 2,
+            slots=workers.slots,
+            mean_service_s=service_s,
+            least_s=load.duration or LEAST_S,
+            slo=slo,
+        )
+        if isinstance(then, capacity.Answer):
+            return {**asdict(then), "slo": str(slo), "steps": steps}
+        first = len(course.publisher.choice)
+        history.append(_Step(course, slo, then, first).run())
+        steps.append({**asdict(history[-1]), "first": first})
+
+
+def warm_service_s(folder: Path) -> float:
+    """Median seconds that a warm-up task ran, over all nodes."""
+    ran: dict[int, dict[int, int]] = {}
+    for path in folder.glob("events-*.bin"):
+        records, _, _ = eventlog.read(path)
+        for record in records[records["seq"] < 0]:
+            ran.setdefault(int(record["seq"]), {})[int(record["kind"])] = int(record["t_ns"])
+    took = [
+        t[events.ENDED] - t[events.STARTED] for t in ran.values() if t.keys() >= {events.STARTED, events.ENDED}
+    ]
+    return max(float(np.median(took)) * events.NS, 1e-6) if took else 1e-3
+
+
+class _Step:
+    """One step while it runs: the backlog so far, and whether it is lost already."""
+
+    def __init__(self, course: "Course", slo: capacity.Slo, step: capacity.Step, first: int) -> None:
+        self.course, self.slo, self.step, self.first = course, slo, step, first
+        self.backlog: list[tuple[int, int]] = []
+        self.cut = False
+
+    def run(self) -> capacity.Judged:
+        self.course.publisher.step(self.step.rate, self.step.tasks)
+        published = self.course.follow(self.step.tasks, self._watch)
+        table = events.tasks(collect(self.course.folder, self.course.publisher.choice, first=self.first))
+        begin = int(self.course.follower.intended_ns[self.first]) if published else 0
+        t_ns, backlog = np.asarray(self.backlog, np.int64).reshape(-1, 2).T
+        ended = table["state"].to_numpy() != 0
+        values = np.full(len(table), np.nan)
+        values[ended] = durations(table)[self.slo.duration]
+        return capacity.judge(
+            self.slo,
+            table["intended"].to_numpy(),
+            values,
+            (t_ns - begin) * events.NS,
+            backlog.astype(float),
+            rate=self.step.rate,
+            seconds=self.step.seconds,
+            cut=self.cut,
+        )
+
+    def _watch(self, backlog: int) -> None:
+        now = time.monotonic_ns()
+        self.backlog.append((now, backlog))
+        queued = backlog - self.course.setup.workers.slots
+        if capacity.lost_already(self.slo, self._exceeding(now), self.step.judged, queued=queued):
+            self.cut = True
+            self.course.publisher.cut()
+
+    def _exceeding(self, now: int) -> int:
+        """How many judged tasks have reached the limit of a response, ended or not."""
+        if self.slo.duration != "response":
+            return 0
+        begin = self.first + self.step.settling
+        intended = self.course.follower.intended_ns[begin:]
+        ended = self.course.follower.ended_ns[begin : begin + intended.size]
+        until: npt.NDArray[np.int64] = np.where(ended > 0, ended, now)
+        return int(np.count_nonzero((intended > 0) & (until - intended >= self.slo.limit / events.NS)))

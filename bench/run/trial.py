@@ -91,6 +91,7 @@ class Course:
 
     def __init__(self, trial: Trial, around: Surroundings, folder: Path, stack: ExitStack) -> None:
         self.setup = trial.cell.setup
+        self.folder = folder
         self.around = around
         self.timings: dict[str, float] = {}
         self.probe: Probe | None = None
