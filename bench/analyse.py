@@ -10,26 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench import pacing
-from bench.events import COMPLETED, INTENDED, NS, Floats, Recording, lanes, tasks
+from bench.events import COMPLETED, INTENDED, NS, Recording, lanes, tasks
 from bench.model import (
     COUNTS,
     METRICS,
     CellSummary,
     Estimate,
-    Load,
     PhaseSummary,
     Scenario,
     Trial,
     TrialResult,
 )
+from bench.spans import by_phase, by_step, counts, durations, statistics
 from bench.stats.intervals import arithmetic, geometric
-from bench.stats.quantiles import LEVELS, quantiles
 from bench.stats.steady import Steady, steady
 
 __all__ = (
     "Recording",
-    "by_phase",
     "counts",
     "durations",
     "estimate",
@@ -47,46 +44,6 @@ WORKER_GROUPS = ("workers", "pool")
 _ZERO_ABLE = (*COUNTS, "(lateness)", "(broker_wait)")
 """Metrics that are zero in a healthy trial: their trials are averaged arithmetically, the others
 geometrically."""
-
-
-def durations(tasks: pd.DataFrame) -> dict[str, Floats]:
-    """Seconds of each of ``model.DURATIONS`` for every task that ended finally, in the order of ``tasks``.
-
-    Failed tasks are in: leaving out those that ran into a time limit would flatter. NaN where a part
-    never happened (a revoked task was not started). wait = lateness + broker_wait + prefetch_wait.
-    """
-    ended = tasks[tasks["state"] != 0]
-    at = {name: ended[name].to_numpy() for name in _TIMES}
-    published = np.fmax(at["sent"], at["intended"])
-    return {
-        "lateness": published - at["intended"],
-        "broker_wait": np.maximum(at["received"] - published, 0.0),
-        "prefetch_wait": at["started"] - at["received"],
-        "wait": np.maximum(at["started"] - at["intended"], 0.0),
-        "service": at["ended"] - at["last_started"],
-        "response": at["ended"] - at["intended"],
-        "roundtrip": at["returned"] - at["intended"],
-    }
-
-
-_TIMES = ("intended", "sent", "received", "started", "last_started", "ended", "returned")
-
-
-def counts(tasks: pd.DataFrame) -> dict[str, int]:
-    """published = completed + failed + lost, always; and how many retries and repeated final ends there
-    were.
-    """
-    state = tasks["state"].to_numpy()
-    ended = int((state != 0).sum())
-    completed = int(np.isin(state, COMPLETED).sum())
-    return {
-        "published": len(tasks),
-        "completed": completed,
-        "failed": ended - completed,
-        "lost": len(tasks) - ended,
-        "retried": int(tasks["retries"].sum()),
-        "duplicated": int(tasks["finals"].sum()) - ended,
-    }
 
 
 def steady_window(tasks: pd.DataFrame, slots: int) -> Steady:
@@ -122,6 +79,10 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
         metrics = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
         window = {k: getattr(found, k) for k in ("verdict", "start", "end", "tasks", "why")}
         phases = by_phase(trial.cell.setup.load, table)
+        if recording.search:
+            phases = by_step(recording.search["steps"], table)
+            metrics = _of_search(recording.search, phases, metrics)
+            window = {}
     return TrialResult(
         trial=trial.id,
         scenario=trial.scenario,
@@ -156,42 +117,7 @@ def _metrics(table: pd.DataFrame, counted: Mapping[str, int], window: Steady, sl
     out["throughput"] = window.rate if window.verdict != "never" else counted["completed"] / makespan
     spans = durations(table)
     out["utilisation"] = float(np.nansum(spans["service"])) / (slots * makespan)
-    return out | _of_durations(spans)
-
-
-def _of_durations(spans: Mapping[str, Floats]) -> dict[str, float]:
-    """Percentiles, mean and maximum of every duration that any task has."""
-    out: dict[str, float] = {}
-    for name, column in spans.items():
-        values = column[~np.isnan(column)]
-        if values.size == 0:
-            continue
-        found = quantiles(values, tuple(LEVELS.values()))
-        out |= {f"{p}({name})": q for p, q in zip(LEVELS, found, strict=True) if q is not None}
-        out |= {f"mean({name})": float(values.mean()), f"max({name})": float(values.max())}
-    return out
-
-
-def by_phase(load: Load, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
-    """One entry for each phase of the load: ``name``, ``start``, ``end`` (s), ``tasks`` due in it and their
-    ``metrics``. Durations are those of the tasks due in the phase, whenever they ended; throughput counts the
-    completions while it lasted (until its last task ended, for a burst that has no length).
-    """
-    completed = np.sort(table["ended"].to_numpy()[np.isin(table["state"].to_numpy(), COMPLETED)])
-    out = []
-    for phase in pacing.phases(load):
-        own = table.loc[phase.first : phase.first + phase.count - 1]
-        end = phase.end if phase.end > phase.start else float(own["ended"].max())
-        inside = int(np.diff(np.searchsorted(completed, (phase.start, end)))[0])
-        counted = counts(own)
-        metrics = {name: float(counted[name]) for name in COUNTS} | _of_durations(durations(own))
-        if end > phase.start:
-            metrics["throughput"] = inside / (end - phase.start)
-        known = {name: metrics[name] for name in METRICS if name in metrics}
-        out.append(
-            {"name": phase.name, "start": phase.start, "end": end, "tasks": len(own), "metrics": known}
-        )
-    return tuple(out)
+    return out | statistics(spans)
 
 
 def _span_ns(events: pd.DataFrame, table: pd.DataFrame) -> tuple[int, int]:
@@ -201,6 +127,22 @@ def _span_ns(events: pd.DataFrame, table: pd.DataFrame) -> tuple[int, int]:
     start = int(events["t_ns"].to_numpy()[events["kind"].to_numpy() == INTENDED].min())
     last = table["ended"].max()
     return start, int(events["t_ns"].max()) if np.isnan(last) else start + round(last / NS)
+
+
+def _of_search(
+    search: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], metrics: Mapping[str, float]
+) -> dict[str, float]:
+    """A search's metrics: the ``capacity`` it found, what its last step at that rate was like, and what the
+    whole of it took (memory, CPU a task, counts). The rest would mix rates that nobody asked about.
+    """
+    held = [
+        entry["metrics"]
+        for step, entry in zip(search["steps"], steps, strict=True)
+        if step["held"] and step["rate"] == search["rate"]
+    ]
+    whole = {name: metrics[name] for name in (*COUNTS, "memory", "cpu_per_task") if name in metrics}
+    found = {"capacity": float(search["rate"])} | (held[-1] if held else {}) | whole
+    return {name: found[name] for name in METRICS if name in found}
 
 
 PEAKS = ("memory", "uss", "processes", "threads", "fds")
@@ -260,11 +202,20 @@ def summarise(scenario: Scenario, results: Sequence[TrialResult]) -> list[CellSu
             settings=cell.settings,
             trials=len(of_cell[cell.id]),
             failed_trials=sum(not r.ok for r in of_cell[cell.id]),
-            metrics=_estimates([r.metrics for r in of_cell[cell.id] if r.ok]),
-            phases=_phase_summaries([r.phases for r in of_cell[cell.id] if r.ok]),
+            metrics=_estimates([r.metrics for r in of_cell[cell.id] if r.ok])
+            | _of_one_search([r for r in of_cell[cell.id] if r.ok]),
+            phases=_phase_summaries([r.phases for r in of_cell[cell.id] if r.ok and not r.search]),
         )
         for cell in scenario.cells
     ]
+
+
+def _of_one_search(ok: Sequence[TrialResult]) -> dict[str, Estimate]:
+    """The interval of a single search is its own: what its repeated steps left open."""
+    if len(ok) != 1 or not ok[0].search:
+        return {}
+    found = ok[0].search
+    return {"capacity": Estimate(point=found["rate"], lower=found["lower"], upper=found["upper"])}
 
 
 def _phase_summaries(trials: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[PhaseSummary, ...]:

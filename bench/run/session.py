@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -102,7 +103,10 @@ def run(
                     service_pids=services.pids(),
                     tick=progress.tick,
                 )
+                before = host.read()
                 recording = trials.execute(trial, around)
+                after = host.read(neighbours=False)
+                recording = replace(recording, host=host.between(before, after))
                 result = analyse.result(trial, recording)
                 with _undisturbed():
                     store.append(result, recording)
