@@ -1,5 +1,5 @@
-"""How often the product's 95 % intervals hold the truth, by simulation; and how often the usual ones do, which
-pool the tasks of all trials.
+"""How often the product's 95 % intervals hold the truth, by simulation; and how often the usual ones do,
+which pool the tasks of all trials.
 """
 
 from collections.abc import Callable
