@@ -13,6 +13,7 @@ import click
 
 from bench.errors import (
     EXIT_BUG,
+    EXIT_ENVIRONMENT,
     EXIT_GATE_FAILED,
     EXIT_INCONCLUSIVE,
     EXIT_INTERRUPTED,
@@ -199,6 +200,33 @@ def report(places: dict[str, Path], run: str) -> None:
     from bench.report import page
 
     click.echo(page.write(store.open_run(places["results"], run), places["reports"]))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Every fact and doubt as JSON, SI units.")
+@click.pass_obj
+def doctor(places: dict[str, Path], as_json: bool) -> None:
+    """Look at this machine before a session: is it idle, steady and fit to measure on?
+
+    Takes two seconds and starts no worker. Exit code 6 when there is a doubt, 3 when no session can run here.
+    """
+    from dataclasses import asdict
+
+    from bench.report import checkup
+    from bench.run import doctor as doctors
+    from bench.run import facts, session
+
+    session.preflight([])
+    found = facts.find(places["results"])
+    doubts = doctors.doubts(found)
+    impossible = any(doubt.kind in doctors.GRAVE for doubt in doubts)
+    if as_json:
+        data = {"possible": not impossible, "facts": asdict(found), "doubts": [asdict(d) for d in doubts]}
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    else:
+        words = facts.in_words(found)
+        checkup.render(words, doubts, about=doctors.ABOUT, grave=doctors.GRAVE, console=_console())
+    sys.exit(EXIT_ENVIRONMENT if impossible else EXIT_INCONCLUSIVE if doubts else EXIT_OK)
 
 
 def _load(files: Sequence[str], **changes: Any) -> list["Scenario"]:

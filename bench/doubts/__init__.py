@@ -18,7 +18,7 @@ from bench.store import Run
 
 __all__ = ("RULES", "Evidence", "Rule", "summarise_run", "with_doubts")
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule[Evidence], ...] = (
     outcomes.failed_trials,
     outcomes.lost_tasks,
     outcomes.failed_tasks,

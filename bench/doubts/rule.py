@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 from bench.model import Cell, CellSummary, Doubt, Scenario, TrialResult
 from bench.stats.intervals import arithmetic
@@ -52,11 +53,12 @@ class Evidence:
         return max((r.host.get(reading, 0.0) for r in self.ok), default=0.0)
 
 
-Look = Callable[[Evidence], str | None]
+Seen = TypeVar("Seen")
+"""What a rule looks at: the evidence of a cell, or what ``celery-bench doctor`` found on the machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Generic[Seen]):
     """One kind of doubt. ``look`` says in a sentence what was seen, or nothing; ``source`` says why the
     limit is where it is, ``advice`` what to do.
     """
@@ -64,13 +66,13 @@ class Rule:
     kind: str
     source: str
     advice: str
-    look: Look
+    look: Callable[[Seen], str | None]
 
-    def __call__(self, evidence: Evidence) -> Doubt | None:
-        seen = self.look(evidence)
-        return Doubt(kind=self.kind, text=seen, advice=self.advice, source=self.source) if seen else None
+    def __call__(self, seen: Seen) -> Doubt | None:
+        text = self.look(seen)
+        return Doubt(kind=self.kind, text=text, advice=self.advice, source=self.source) if text else None
 
 
-def rule(kind: str, *, source: str, advice: str) -> Callable[[Look], Rule]:
+def rule(kind: str, *, source: str, advice: str) -> Callable[[Callable[[Seen], str | None]], Rule[Seen]]:
     """Make the function below a rule."""
     return lambda look: Rule(kind=kind, source=source, advice=advice, look=look)
