@@ -32,8 +32,9 @@ lint: $(READY)  ## format, lint, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-perf: $(READY)  ## measure the harness itself
+perf: $(READY)  ## measure the harness itself and write docs/performance.md (8 min)
 	$(BIN)/pytest tests/perf --benchmark-only
+	$(BIN)/python tests/perf/report.py
 
 docs: $(READY)  ## write the generated parts of docs/ again
 	$(BIN)/python docs/generate.py

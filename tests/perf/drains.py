@@ -1,0 +1,169 @@
+"""The same no-op queue drained by a plain ``celery worker``, by one with our agent, by one with Celery events.
+
+Counted from the broker's side (the length of the queue over time), which knows nothing of either.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import psutil
+import redis
+
+from bench.model import Broker, Workers
+from bench.run import bulk, fleet
+from bench.run.broker import Brokers, RunningBroker
+from bench.run.keeper import Keeper
+from bench.run.process import Child, clean_environment
+from bench.run.trial import APP, trial_settings
+
+TAG = "0a0b0c0d-1111-4222-8333-"
+QUEUE = "bench.perf"
+POLL_S = 0.005
+FROM, TO = 0.9, 0.15
+"""The part of the queue over which the drain is timed: boot and the last, prefetched tasks are outside."""
+
+BARE = """
+from bench.workloads.app import app
+app.conf.update({settings!r})
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drain:
+    """``rate`` tasks/s taken from the queue; ``cpu`` seconds a task; ``pss`` bytes a process of the worker."""
+
+    rate: float
+    cpu: float
+    pss: float
+
+
+class Drains:
+    """Drains queues of ``tasks`` no-ops with workers of one pool."""
+
+    def __init__(
+        self, keeper: Keeper, folder: Path, broker: RunningBroker, workers: Workers, tasks: int
+    ) -> None:
+        self.keeper, self.folder, self.broker = keeper, folder, broker
+        self.workers, self.tasks = workers, tasks
+        self.count = 0
+
+    def bare(self) -> Drain:
+        """Plain ``celery worker``: nothing of ours in it but the app and its settings."""
+        return self._drain(lambda folder: self._plain(folder, []))
+
+    def events(self) -> Drain:
+        """The same with Celery's own events (-E)."""
+        return self._drain(lambda folder: self._plain(folder, ["-E"]))
+
+    def agent(self) -> Drain:
+        """Our door and our agent, as in every trial."""
+
+        def start(folder: Path) -> Child:
+            settings = trial_settings(self.broker, QUEUE)
+            nodes = fleet.start(
+                self.workers, app=APP, settings=settings, tag=TAG, warm_queues=[QUEUE], folder=folder,
+                keeper=self.keeper, env={"TMPDIR": str(folder)},
+            ).nodes  # fmt: skip
+            return nodes[0].child
+
+        return self._drain(start)
+
+    def _plain(self, folder: Path, more: list[str]) -> Child:
+        settings = trial_settings(self.broker, QUEUE)
+        settings["worker_prefetch_multiplier"] = self.workers.prefetch
+        (folder / "bare.py").write_text(BARE.format(settings=settings))
+        arguments = fleet.arguments(self.workers, fleet.node_name(0, TAG), QUEUE)
+        env = clean_environment({"TMPDIR": str(folder), "PYTHONPATH": str(folder)})
+        command = [sys.executable, "-m", "celery", "-A", "bare:app", *arguments, *more]
+        return Child(command, keeper=self.keeper, log=folder / "log", env=env)
+
+    def _drain(self, start: Callable[[Path], Child]) -> Drain:
+        self.count += 1
+        folder = self.folder / f"{self.workers.pool}-{self.count}"
+        folder.mkdir()
+        self.broker.reset()
+        fill(self.broker, self.tasks)
+        child = start(folder)
+        try:
+            rate = self._timed()
+            tree = [child_process := psutil.Process(child.pid), *child_process.children(recursive=True)]
+            cpu = sum(sum(p.cpu_times()[:2]) for p in tree) / self.tasks
+            pss = fmean(p.memory_full_info().pss for p in tree)
+            return Drain(rate=rate, cpu=cpu, pss=pss)
+        finally:
+            child.stop()
+
+    def _timed(self) -> float:
+        high, low = FROM * self.tasks, TO * self.tasks
+        begin = None
+        deadline = time.monotonic() + 120
+        with redis.Redis.from_url(self.broker.url) as client:
+            while time.monotonic() < deadline:
+                left, now = client.llen(QUEUE), time.monotonic()
+                if begin is None and left <= high:
+                    begin = (now, left)
+                if begin and left <= low:
+                    self._until_empty(client)
+                    return float((begin[1] - left) / (now - begin[0]))
+                time.sleep(POLL_S)
+        raise TimeoutError(f"{self.tasks} no-ops were not drained in two minutes: {self.workers}")
+
+    @staticmethod
+    def _until_empty(client: "redis.Redis") -> None:
+        while client.llen(QUEUE):
+            time.sleep(POLL_S)
+        time.sleep(0.1)
+
+
+def fill(broker: RunningBroker, tasks: int) -> float:
+    """Put ``tasks`` no-ops into the queue in bulk; seconds that took."""
+    from bench.workloads.app import app
+
+    app.conf.update(trial_settings(broker, QUEUE))
+    with app.connection_for_write() as connection, app.amqp.Producer(connection.channel()) as producer:
+        sender = bulk.Bulk(producer, [(app.tasks["noop"], [], {})], QUEUE, TAG)
+        batch = [0] * sender.most
+        begin = time.perf_counter()
+        for first in range(0, tasks, sender.most):
+            sender.send(first, batch[: tasks - first])
+        return time.perf_counter() - begin
+
+
+def one_by_one(broker: RunningBroker, tasks: int) -> float:
+    """The same with ``apply_async``; seconds that took."""
+    from bench.workloads.app import app
+
+    app.conf.update(trial_settings(broker, QUEUE))
+    with app.connection_for_write() as connection, app.amqp.Producer(connection.channel()) as producer:
+        task = app.tasks["noop"]
+        begin = time.perf_counter()
+        for seq in range(tasks):
+            task.apply_async(
+                queue=QUEUE, task_id=bulk.task_id(TAG, seq), headers={"bench_seq": seq}, producer=producer
+            )
+        return time.perf_counter() - begin
+
+
+@contextmanager
+def private_broker(folder: Path) -> Iterator[tuple[Keeper, RunningBroker]]:
+    """A Valkey of our own, and the keeper that stops whatever is left."""
+    with Keeper() as keeper:
+        brokers = Brokers(keeper, folder, "perf")
+        try:
+            yield keeper, brokers.get(Broker())
+        finally:
+            brokers.stop()
+
+
+def seconds_of(command: list[str]) -> float:
+    """Wall time of a command that must succeed."""
+    begin = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=os.environ)
+    return time.perf_counter() - begin
