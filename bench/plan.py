@@ -22,6 +22,14 @@ NODE_RATE = 1000.0
 """No-op tasks/s that one node gets through: its consumer is the limit (measured: 1 300–1 700)."""
 HASH_MIB_PER_S = 800.0
 """SHA-256 on one core: 400 without instructions for it, 1 600 with them."""
+ROUND_TRIP_S = 0.005
+"""From a task's end to the start of the next one of the same client: the result, the message, the reservation."""
+SEARCH_STEPS = 12
+"""Rates that a search for the capacity tries: up by doubling, then halving the interval."""
+LEAST_STEP_S = 5.0
+"""How long each is kept up at least."""
+SETTLE_S = 1.0
+"""Until the queue is empty again between two of them."""
 UNKNOWN_S = 0.01
 """Service time assumed for a task of somebody else's."""
 
@@ -75,8 +83,21 @@ def trial_seconds(setup: Setup, cores: int | None = None) -> float:
     pace = _pace(setup, cores or os.cpu_count() or 1)
     warmup = setup.warmup_per_slot * setup.workers.slots * pace
     longest = max(sum(_costs(call)) for call in setup.workload)
-    work = setup.load.count * pace + longest / 2  # the last one is rarely just beginning
-    return OVERHEAD_S + warmup + max(work, setup.load.duration or 0.0)
+    return OVERHEAD_S + warmup + _load_seconds(setup, pace, longest)
+
+
+def _load_seconds(setup: Setup, pace: float, longest: float) -> float:
+    """From the first task due to the last one done. ``pace``: seconds from one completion to the next;
+    ``longest``: seconds of the longest task.
+    """
+    load = setup.load
+    if load.shape == "saturate":
+        return SEARCH_STEPS * (max(load.duration or 0.0, LEAST_STEP_S) + SETTLE_S + longest)
+    if load.shape == "closed":  # the slots that no client keeps busy stand idle
+        alone = _mean_cost(setup.workload) + ROUND_TRIP_S
+        pace = max(pace, alone / (load.clients or 1))
+    work = load.count * pace + longest / 2  # the last one is rarely just beginning
+    return max(work, load.length)
 
 
 def _pace(setup: Setup, cores: int) -> float:
@@ -96,6 +117,12 @@ def _pace(setup: Setup, cores: int) -> float:
         alone = (locked + consumer) / min(cores, workers.nodes)
         computing = max(alone, (locked + free + consumer) / min(cores, workers.slots))
     return max(computing, (locked + free + waiting) / workers.slots, consumer / workers.nodes)
+
+
+def _mean_cost(workload: Sequence[TaskCall]) -> float:
+    """Seconds that a task of the mix takes by itself."""
+    total = sum(call.weight for call in workload)
+    return sum(call.weight / total * sum(_costs(call)) for call in workload)
 
 
 def _costs(call: TaskCall) -> tuple[float, float, float]:

@@ -3,10 +3,12 @@
 pydantic and yaml live only here.
 
 document (text with line marks) → axes, matrix, options (cells) → keys, checks (what may be written) → reader.
+replay reads the traces of replayed loads, also when a trial wants its schedule.
 """
 
 from bench.scenario.options import with_broker
-from bench.scenario.reader import find, load, quicken, shipped
+from bench.scenario.quick import quicken
+from bench.scenario.reader import find, load, shipped
 from bench.scenario.schema import schema
 
 __all__ = ["find", "load", "quicken", "schema", "shipped", "with_broker"]

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from bench import model
 from bench.scenario.keys import URL_SCHEMES
+from bench.scenario.load_checks import load_mistakes
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
 
 _PREFETCH_MOST = 65_535
 """Above this kombu turns the prefetch limit off with a warning (PREFETCH_COUNT_MAX in kombu/common.py)."""
-_TASKS_MOST = 20_000_000
 
 Catalogue = Mapping[str, Callable[..., Any]]
 
@@ -27,12 +27,15 @@ def installed(package: str) -> bool:
 class Checker:
     """Checks many setups of one scenario; what can be found out once is found out once."""
 
-    def __init__(self, catalogue: Catalogue | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue | None = None, check_gate: Callable[[str], object] | None = None
+    ) -> None:
         if catalogue is None:
             from bench.workloads.catalogue import TASKS
 
             catalogue = TASKS
         self._catalogue = catalogue
+        self._check_gate = check_gate
         self._installed = functools.cache(installed)
         self._signature = functools.cache(inspect.signature)
 
@@ -41,10 +44,8 @@ class Checker:
         yield from broker_mistakes(setup.broker)
         yield from self._workers(setup.workers)
         for index, call in enumerate(setup.workload):
-            yield from self._call(call, ("workload", index))
-        if setup.load.count > _TASKS_MOST:
-            text = f"rate × for comes to {setup.load.count} tasks; at most {_TASKS_MOST}"
-            yield Mistake(path=("load", "for"), text=text, also=(("load", "rate"),))
+            yield from self.call(call, ("workload", index))
+        yield from load_mistakes(setup.load, self._check_gate)
 
     def _workers(self, workers: model.Workers) -> Iterator[Mistake]:
         pool, concurrency, prefetch = workers.pool, workers.concurrency, workers.prefetch
@@ -68,7 +69,8 @@ class Checker:
                 "Celery turns the limit off. Write 0 if you mean unlimited",
             )
 
-    def _call(self, call: model.TaskCall, path: Steps) -> Iterator[Mistake]:
+    def call(self, call: model.TaskCall, path: Steps) -> Iterator[Mistake]:
+        """What is wrong with a task and its arguments: no such task, or one that does not take them."""
         function = self._catalogue.get(call.task)
         if function is None:
             near = did_you_mean(call.task, self._catalogue)

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from bench import model
 from bench.scenario.keys import HEAD_KEYS, SETUP_KEYS, TOP_KEYS, HeadKeys, SetupKeys, known_paths, to_setup
+from bench.scenario.load_keys import PHASE_SHAPES, PHASES, keys_of
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
 from bench.scenario.paths import replace, without
 
@@ -33,9 +34,12 @@ _NO_TASK = {"task": ""}
 Check = Callable[[model.Setup], Iterable[Mistake]]
 
 
-def check_setup(data: Mapping[str, Any], check: Check) -> tuple[model.Setup | None, list[Mistake]]:
+def check_setup(
+    data: Mapping[str, Any], check: Check, fill: Callable[[model.Setup], model.Setup] | None = None
+) -> tuple[model.Setup | None, list[Mistake]]:
     """The setup that these keys come to, or (None and) what is wrong with each of them.
 
+    ``fill`` adds to the setup what is not in the keys but in a file that they name.
     ``check`` finds what no single key shows. It is asked about the rest, too, where some keys are wrong:
     nobody has to mend one mistake to be told the next.
     """
@@ -45,6 +49,8 @@ def check_setup(data: Mapping[str, Any], check: Check) -> tuple[model.Setup | No
     except ValidationError as error:
         mistakes = _explain_all(error)
         return None, [*mistakes, *_check_rest(keys, [m.path for m in mistakes], check)]
+    if fill is not None:
+        setup = fill(setup)
     mistakes = list(check(setup))
     return (None if mistakes else setup), mistakes
 
@@ -118,13 +124,21 @@ def _explain(detail: ErrorDetails) -> Mistake:
         about = _about(path)
         return Mistake(path=path, text=f"is missing. {about}" if about else "is missing")
     if kind == "union_tag_invalid":
-        near = did_you_mean(str(context["tag"]), model.SHAPES)
-        return Mistake(path=(*path, "shape"), text=f"{shown(context['tag'])} is not a shape of load. {near}")
+        return Mistake(path=(*path, "shape"), text=_no_shape(context["tag"], PHASES in detail["loc"]))
     if kind in ("literal_error", "enum"):
         known = [word.strip("' ") for word in context["expected"].replace(" or ", ", ").split(",")]
         noun = "broker" if path == ("broker", "kind") else last
         return Mistake(path=path, text=f"{shown(given)} is not a {noun}. {did_you_mean(str(given), known)}")
     return Mistake(path=path, text=_reason(kind, given, context, detail["msg"]))
+
+
+def _no_shape(given: Any, in_phases: bool) -> str:
+    if given == "flood" and in_phases:
+        return "a flood fills the queue before the workers are let in, so it is no phase. Use `shape: burst`"
+    if given in model.SHAPES:
+        return f"{given} stands alone: phases are {', '.join(PHASE_SHAPES)}"
+    near = did_you_mean(str(given), PHASE_SHAPES if in_phases else model.SHAPES)
+    return f"{shown(given)} is not a shape of load. {near}"
 
 
 def _reason(kind: str, given: Any, context: Mapping[str, Any], otherwise: str) -> str:
@@ -145,16 +159,16 @@ def _reason(kind: str, given: Any, context: Mapping[str, Any], otherwise: str) -
 
 
 def _path(loc: tuple[int | str, ...]) -> Steps:
-    """The path in the file: pydantic puts the shape of a load between ``load`` and its keys."""
-    if len(loc) > 1 and loc[0] == "load" and loc[1] in model.SHAPES:
-        return ("load", *loc[2:])
+    """The path in the file: pydantic puts the way a load is written and its shape between the keys."""
+    if len(loc) > 1 and loc[0] == "load":
+        return ("load", *loc[2:3], *loc[4:])
     return tuple(loc)
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
     """The keys that are known where an unknown one stands."""
-    if len(loc) > 1 and loc[0] == "load":
-        return ["shape", "tasks"] if loc[1] == "flood" else ["shape", "rate", "for"]
+    if loc[0] == "load" and len(loc) > 3:
+        return keys_of(str(loc[3]))
     above = ".".join("0" if isinstance(step, int) else step for step in loc[:-1])
     prefix = f"{above}." if above else ""
     below = [path.removeprefix(prefix) for path in known_paths() if path.startswith(prefix)]

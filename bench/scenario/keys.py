@@ -3,66 +3,20 @@
 The reference in docs/scenarios.md and the JSON Schema for editors are made from these.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
-from bench import model, units
+from bench import model
+from bench.scenario.fields import AsSchema, Duration, Keys
+from bench.scenario.load_keys import LOAD_KEYS, Loads, load_noun
 from bench.scenario.mistakes import did_you_mean, shown
 
-Schema = dict[str, Any]
-
 URL_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "amqp", "amqps", "pyamqp")
-_LONGEST_S = 7 * 24 * 3600.0
 
 
-class _Keys(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _AsSchema:
-    """Says in the JSON Schema what a key looks like in the file, where that is not what it becomes."""
-
-    def __init__(self, wrap: Callable[[Schema], Schema]) -> None:
-        self._wrap = wrap
-
-    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> Schema:
-        return self._wrap(dict(handler(core)))
-
-
-def _in_units(parse: Callable[[str], float], noun: str, example: str, most: float) -> Callable[[Any], float]:
-    def read(value: Any) -> float:
-        if not isinstance(value, str):
-            if type(value) not in (int, float):
-                raise ValueError(f"must be {noun} such as {example}, not {shown(value)}")
-            unit = example.lstrip("0123456789")
-            raise ValueError(f"{shown(value)} has no unit. Write {noun} such as {shown(value)}{unit}")
-        number = parse(value)
-        if not (math.isfinite(number) and 0 < number <= most):
-            raise ValueError(f"{shown(value)} is not {noun} above 0 and at most {most:g} in SI units")
-        return number
-
-    return read
-
-
-_TEXT = _AsSchema(lambda _: {"type": "string", "pattern": r"^\s*[0-9.]+\s*[A-Za-zµ/]+\s*$"})
-Duration = Annotated[
-    float, BeforeValidator(_in_units(units.duration, "a duration", "20s", _LONGEST_S)), _TEXT
-]
-Rate = Annotated[float, BeforeValidator(_in_units(units.rate, "a rate", "50/s", 1e6)), _TEXT]
-
-
-class BrokerKeys(_Keys):
+class BrokerKeys(Keys):
     """A managed broker of a kind, or your own at a URL."""
 
     kind: Literal["valkey", "redis", "rabbitmq"] | None = Field(
@@ -86,7 +40,7 @@ class BrokerKeys(_Keys):
         return self
 
 
-class WorkersKeys(_Keys):
+class WorkersKeys(Keys):
     """The `celery worker` processes under test."""
 
     pool: Literal["prefork", "threads", "gevent", "eventlet", "solo"] = Field(
@@ -109,7 +63,7 @@ class WorkersKeys(_Keys):
     nodes: int = Field(default=1, ge=1, le=256, description="How many equal workers", examples=[2])
 
 
-class TaskKeys(_Keys):
+class TaskKeys(Keys):
     """One kind of task in the mix."""
 
     task: str = Field(description="Name of the task", examples=["cpu.spin", "io.sleep"])
@@ -122,24 +76,7 @@ class TaskKeys(_Keys):
     )
 
 
-class FloodKeys(_Keys):
-    """All tasks at once, then the queue is drained."""
-
-    shape: Literal["flood"] = Field(description="`flood` or `constant`")
-    tasks: int = Field(
-        ge=1, le=20_000_000, description="flood: how many tasks fill the queue", examples=[400]
-    )
-
-
-class ConstantKeys(_Keys):
-    """A steady stream, whose due times never wait for the workers."""
-
-    shape: Literal["constant"] = Field(description="`flood` or `constant`")
-    rate: Rate = Field(description="constant: tasks due in a second (or `/min`, `/h`)", examples=["50/s"])
-    duration: Duration = Field(alias="for", description="constant: how long tasks are due", examples=["20s"])
-
-
-class WarmupKeys(_Keys):
+class WarmupKeys(Keys):
     """Tasks that run first and don't count."""
 
     tasks_per_slot: int = Field(
@@ -147,7 +84,7 @@ class WarmupKeys(_Keys):
     )
 
 
-class LimitsKeys(_Keys):
+class LimitsKeys(Keys):
     """When a trial is given up as failed."""
 
     boot: Duration = Field(
@@ -171,11 +108,11 @@ def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-_BROKER_SCHEMA = _AsSchema(lambda inner: {"anyOf": [{"enum": list(model.BROKERS)}, inner]})
-_WORKLOAD_SCHEMA = _AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
+_BROKER_SCHEMA = AsSchema(lambda inner: {"anyOf": [{"enum": list(model.BROKERS)}, inner]})
+_WORKLOAD_SCHEMA = AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
 
 
-class SetupKeys(_Keys):
+class SetupKeys(Keys):
     """What a cell of the matrix comes to."""
 
     broker: Annotated[BrokerKeys, BeforeValidator(_broker), _BROKER_SCHEMA] = Field(
@@ -191,23 +128,24 @@ class SetupKeys(_Keys):
         description="The task to run, or a list of tasks mixed by weight",
         examples=[{"task": "io.sleep", "kwargs": {"seconds": 0.05}}],
     )
-    load: Annotated[FloodKeys | ConstantKeys, Field(discriminator="shape")] = Field(
-        description="When tasks are published", examples=[{"shape": "flood", "tasks": 400}]
+    load: Loads = Field(
+        description="When tasks are published: a load, or a list of loads that follow one another",
+        examples=[{"shape": "flood", "tasks": 400}],
     )
     warmup: WarmupKeys = Field(default=WarmupKeys(), description="Tasks that run first and don't count")
     limits: LimitsKeys = Field(default=LimitsKeys(), description="When a trial is given up as failed")
 
 
-_METRIC = _AsSchema(lambda _: {"type": "string", "enum": list(model.METRICS)})
+_METRIC = AsSchema(lambda _: {"type": "string", "enum": list(model.METRICS)})
 
 
-class HeadKeys(_Keys):
+class HeadKeys(Keys):
     """What is asked, and how often."""
 
     question: str = Field(min_length=1, description="What you want to know, as a question")
     metric: Annotated[str | None, _METRIC] = Field(
         default=None,
-        description="The number that answers it; `throughput` for a flood, else `p95(response)`",
+        description="The number that answers it; by default what suits the load, see below",
         examples=["makespan"],
     )
     repeats: int = Field(default=5, ge=1, le=10_000, description="Blocks: how often each cell runs")
@@ -233,7 +171,7 @@ MATRIX_WORDS = ("zip", "include", "exclude")
 
 def to_setup(keys: SetupKeys) -> model.Setup:
     """The validated keys in the program's own nouns: SI units, defaults filled in."""
-    workers, load = keys.workers, keys.load
+    workers = keys.workers
     concurrency = workers.concurrency or (1 if workers.pool == "solo" else 2)
     return model.Setup(
         broker=broker_noun(keys.broker),
@@ -244,9 +182,7 @@ def to_setup(keys: SetupKeys) -> model.Setup:
             model.TaskCall(task=t.task, args=tuple(t.args), kwargs=t.kwargs, weight=t.weight)
             for t in keys.workload
         ),
-        load=model.Load(shape="flood", tasks=load.tasks)
-        if isinstance(load, FloodKeys)
-        else model.Load(shape="constant", rate=load.rate, duration=load.duration),
+        load=load_noun(keys.load),
         warmup_per_slot=keys.warmup.tasks_per_slot,
         limits=model.Limits(boot=keys.limits.boot, stall=keys.limits.stall),
     )
@@ -277,11 +213,11 @@ def default_at(path: tuple[str | int, ...]) -> Any:
 def known_paths() -> Mapping[str, str]:
     """Every path a matrix or --set can name → its description, in the order of the file."""
     paths: dict[str, str] = {}
-    parts: dict[str, tuple[str, tuple[type[BaseModel], ...]]] = {
+    parts: dict[str, tuple[str, tuple[type[Keys], ...]]] = {
         "broker": ("broker", (BrokerKeys,)),
         "workers": ("workers", (WorkersKeys,)),
         "workload": ("workload.0", (TaskKeys,)),
-        "load": ("load", (FloodKeys, ConstantKeys)),
+        "load": ("load.0", tuple(LOAD_KEYS.values())),
         "warmup": ("warmup", (WarmupKeys,)),
         "limits": ("limits", (LimitsKeys,)),
     }

@@ -13,6 +13,8 @@ MISSING = object()
 """What ``get`` answers where the data says nothing."""
 
 _LONGEST_LABEL = 60
+_ONE_OR_MORE = {"workload": "the workload is one task", "load": "the load is one, without phases"}
+"""What may be written as a mapping or as a list of them, and a sentence about the mapping."""
 
 
 def steps(path: str) -> Steps:
@@ -21,9 +23,12 @@ def steps(path: str) -> Steps:
 
 
 def canonical(path: Steps) -> Steps:
-    """The path with the index that a workload of one task may leave out: equal places have equal paths."""
-    if len(path) > 1 and path[0] == "workload" and not isinstance(path[1], int):
-        return ("workload", 0, *path[1:])
+    """The path with the index that a workload of one task or a single load may leave out.
+
+    Equal places have equal paths.
+    """
+    if len(path) > 1 and path[0] in _ONE_OR_MORE and not isinstance(path[1], int):
+        return (path[0], 0, *path[1:])
     return path
 
 
@@ -34,14 +39,19 @@ def unknown(path: Steps) -> str:
     if len(normal) > 3 and normal[2] in ("args", "kwargs"):
         normal = normal[:3]
     name = ".".join(map(str, normal))
-    if name in known or name == "workload.0":
+    if name in known or name in ("workload.0", "load.0"):
         return ""
-    names = [p.replace("workload.0.", "workload.") for p in known]
+    names = [without_index(p) for p in known]
     last = [p for p in names if p.rpartition(".")[2] == str(path[-1])]
-    near = difflib.get_close_matches(name.replace("workload.0.", "workload."), names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(without_index(name), names, n=1, cutoff=0.6)
     if last or near:
         return f"no such path in a scenario. Did you mean {(last or near)[0]!r}?"
     return f"no such path in a scenario. {did_you_mean(str(path[0]), [p for p in known if '.' not in p])}"
+
+
+def without_index(name: str) -> str:
+    """``load.0.rate`` → ``load.rate``: how a path is mostly written."""
+    return name.replace("load.0.", "load.")  # and workload.0.
 
 
 def get(data: Any, path: Steps) -> Any:
@@ -78,10 +88,10 @@ def replace(data: Any, path: Steps, value: Any, done: Steps = ()) -> Any:
         return _replace_in_list(data, path, value, done)
     if not isinstance(data, Mapping):
         raise PathError(f"{'.'.join(map(str, done))} is {shown(data)}, nothing lies below it")
-    if done == ("workload",) and isinstance(step, int):
+    if len(done) == 1 and done[0] in _ONE_OR_MORE and isinstance(step, int):
         if step == 0:
             return replace(data, rest, value, done)
-        raise PathError(f"the workload is one task, so there is no workload.{step}")
+        raise PathError(f"{_ONE_OR_MORE[str(done[0])]}, so there is no {done[0]}.{step}")
     return {**data, str(step): replace(data.get(str(step)), rest, value, (*done, step))}
 
 
@@ -102,7 +112,7 @@ def _replace_in_list(data: list[Any], path: Steps, value: Any, done: Steps) -> l
 def without(data: Any, path: Steps) -> Any:
     """A copy of ``data`` without what lies at ``path``, if there is anything."""
     if isinstance(data, Mapping):
-        if path[0] == 0 and "0" not in data:  # a workload of one task
+        if path[0] == 0 and "0" not in data:  # a workload of one task, a load without phases
             return without(data, path[1:]) if path[1:] else {}
         key = str(path[0])
         if len(path) == 1 or not isinstance(data.get(key), Mapping | list):

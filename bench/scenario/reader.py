@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,10 @@ from bench.scenario.matrix import Point
 from bench.scenario.mistakes import Mistake, PathError, did_you_mean, safe
 from bench.scenario.options import Options, pick
 from bench.scenario.paths import canonical
+from bench.scenario.quick import quicken
+from bench.scenario.replay import Traces
 
 CheckGate = Callable[[str], object]
-
-QUICK_PART = 5
-"""``--quick`` measures once, with a fifth of the work: it shows that all runs, not which is best."""
-_QUICK_ROUNDS = 2
-"""Tasks for each slot that even a quick flood keeps."""
-_QUICK_LEAST_S = 1.0
 
 
 def shipped() -> list[Path]:
@@ -84,7 +81,9 @@ def load(
     head, mistakes = check_head(document.data)
     mistakes += _gates(document.data.get("gates"), check_gate)
     points, matrix_mistakes = matrix.expand(document.data, options.pins)
-    setups, cell_mistakes = _setups(document.data, points, lenient=bool(matrix_mistakes))
+    checker = Checker(check_gate=check_gate)
+    traces = Traces(path.parent, checker.call)
+    setups, cell_mistakes = _setups(document.data, points, checker, traces, lenient=bool(matrix_mistakes))
     mistakes = [*document.mistakes, *mistakes, *matrix_mistakes, *cell_mistakes]
     if mistakes or head is None:
         raise ScenarioError(_tell(mistakes, document.marks, first=len(document.mistakes)))
@@ -102,17 +101,6 @@ def load(
     )
 
 
-def quicken(setup: model.Setup) -> model.Setup:
-    """The setup with a fifth of its load, but not less than two tasks for each slot and one second."""
-    load, slots = setup.load, setup.workers.slots
-    if load.tasks is not None:
-        least = max(1, min(load.tasks, _QUICK_ROUNDS * slots))
-        return replace(setup, load=replace(load, tasks=max(load.tasks // QUICK_PART, least)))
-    rate, duration = load.rate or 1.0, load.duration or 1.0
-    least_s = min(duration, max(_QUICK_LEAST_S, _QUICK_ROUNDS * slots / rate))
-    return replace(setup, load=replace(load, duration=max(duration / QUICK_PART, least_s)))
-
-
 def _gates(gates: Any, check_gate: CheckGate | None) -> list[Mistake]:
     mistakes = []
     if check_gate is not None and isinstance(gates, list):
@@ -126,18 +114,24 @@ def _gates(gates: Any, check_gate: CheckGate | None) -> list[Mistake]:
 
 
 def _metric(setups: Sequence[model.Setup]) -> str:
-    """What answers when the file does not say: a flood's response times are only positions in the backlog."""
-    return "throughput" if any(s.load.shape == "flood" for s in setups) else "p95(response)"
+    """What answers when the file does not say: a flood's response times are only positions in the backlog,
+    and of closed and open loads together only the time from the sending on is the same thing.
+    """
+    shapes = {setup.load.shape for setup in setups}
+    if shapes == {"saturate"}:
+        return "capacity"
+    if shapes & {"flood", "saturate"}:
+        return "throughput"
+    return "p95(roundtrip)" if "closed" in shapes else "p95(response)"
 
 
 def _setups(
-    data: Mapping[str, Any], points: Sequence[Point], *, lenient: bool
+    data: Mapping[str, Any], points: Sequence[Point], checker: Checker, traces: Traces, *, lenient: bool
 ) -> tuple[list[model.Setup], list[Mistake]]:
     """The setup of each point, and each mistake once, moved to where the file causes it.
 
     ``lenient``: the matrix has mistakes of its own, so what is missing may belong there.
     """
-    checker = Checker()
     setups: list[model.Setup] = []
     mistakes: dict[Mistake, None] = {}
     for point in points:
@@ -146,8 +140,11 @@ def _setups(
         except PathError as error:
             mistakes.setdefault(Mistake(path=error.mark, text=str(error)))
             continue
-        setup, wrong = check_setup(applied, checker.check)
-        if setup is not None:
+        completed, trace, wrong_trace = traces.complete(applied)
+        fill = partial(traces.fill, trace=trace) if trace is not None else None
+        setup, wrong = check_setup(completed, checker.check, fill)
+        wrong = [*wrong_trace, *wrong]
+        if setup is not None and not wrong:
             setups.append(setup)
         for mistake in wrong:
             if not (lenient and mistake.text.startswith("is missing")):
@@ -161,10 +158,9 @@ def _blame(mistake: Mistake, overrides: Sequence[Override]) -> Mistake:
         causes = [o for o in overrides if canonical(path)[: len(canonical(o.path))] == canonical(o.path)]
         if causes:
             cause = max(causes, key=lambda o: len(canonical(o.path)))
-            return Mistake(
-                path=(*cause.mark, *canonical(path)[len(canonical(cause.path)) :]), text=mistake.text
-            )
-    return Mistake(path=mistake.path, text=mistake.text)
+            below = canonical(path)[len(canonical(cause.path)) :]
+            return Mistake(path=(*cause.mark, *below), text=mistake.text, place=mistake.place)
+    return Mistake(path=mistake.path, text=mistake.text, place=mistake.place)
 
 
 def _tell(mistakes: Sequence[Mistake], marks: Marks, first: int) -> list[str]:
@@ -206,7 +202,9 @@ def _hash(text: str) -> str:
 
 
 def _canonical_setup(setup: model.Setup) -> Any:
-    """The setup without passwords and without defaults, so that a new field changes no cell's id."""
+    """What makes a setup this one: no passwords, no place of a file but its content, and no defaults, so
+    that a new field changes no cell's id.
+    """
 
     def prune(value: Any) -> Any:
         if is_dataclass(value) and not isinstance(value, type):
@@ -223,4 +221,6 @@ def _canonical_setup(setup: model.Setup) -> Any:
     url = setup.broker.url
     if url:
         setup = replace(setup, broker=replace(setup.broker, url=units.hide_password(url)))
+    if setup.load.digest:
+        setup = replace(setup, load=replace(setup.load, file=""))
     return prune(setup)

@@ -12,8 +12,6 @@ from pydantic.fields import FieldInfo
 
 from bench.scenario.keys import (
     BrokerKeys,
-    ConstantKeys,
-    FloodKeys,
     HeadKeys,
     LimitsKeys,
     SetupKeys,
@@ -22,6 +20,8 @@ from bench.scenario.keys import (
     WorkersKeys,
     known_paths,
 )
+from bench.scenario.load_keys import LOAD_KEYS
+from bench.scenario.paths import without_index
 
 BEGIN = "<!-- keys: written by make docs -->"
 END = "<!-- end of keys -->"
@@ -35,10 +35,7 @@ _MATRIX_WORDS = {
 
 def _matrix_schema() -> dict[str, Any]:
     axis = {"anyOf": [{"type": "array", "minItems": 1}, {"type": "object", "minProperties": 1}]}
-    named = {
-        path.replace("workload.0.", "workload."): {**axis, "description": text}
-        for path, text in known_paths().items()
-    }
+    named = {without_index(path): {**axis, "description": text} for path, text in known_paths().items()}
     entries = {"type": "array", "items": {"type": "object"}}
     moving = {"type": "object", "additionalProperties": axis}
     return {
@@ -85,7 +82,7 @@ def keys_table() -> str:
         ("broker.", (BrokerKeys,)),
         ("workers.", (WorkersKeys,)),
         ("workload.", (TaskKeys,)),
-        ("load.", (FloodKeys, ConstantKeys)),
+        ("load.", tuple(LOAD_KEYS.values())),
         ("warmup.", (WarmupKeys,)),
         ("limits.", (LimitsKeys,)),
     ]
@@ -120,17 +117,24 @@ def _default(value: Any) -> str:
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
+_KINDS = {
+    "workload": "mapping or list of mappings",
+    "load": "mapping or list of mappings",
+    "broker": "name, URL or mapping",
+    "load.shape": " \\| ".join(f"`{shape}`" for shape in LOAD_KEYS),
+    "load.rates": "list of rates",
+}
+
+
 def _kind(made: Mapping[str, Any], key: str) -> str:
-    if key in ("workload", "broker"):
-        return {"workload": "mapping or list of mappings", "broker": "name, URL or mapping"}[key]
+    if key in _KINDS:
+        return _KINDS[key]
     if "anyOf" in made:
         made = next(part for part in made["anyOf"] if part.get("type") != "null")
     if "enum" in made and key != "metric":
         return " \\| ".join(f"`{word}`" for word in made["enum"])
     if "pattern" in made:
-        return "rate" if key.endswith("rate") else "duration"
-    if key == "load.shape":
-        return "`flood` \\| `constant`"
+        return "rate" if "/" in made["pattern"] else "duration"
     names = {
         "integer": "whole number",
         "number": "number",

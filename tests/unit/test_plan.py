@@ -110,6 +110,43 @@ def test_missing_is_what_is_not_done_in_its_order(cells, data):
             setup("io.sleep", load=Load(shape="constant", rate=5.0, duration=20.0), kwargs={"seconds": 0.1}),
             20.0,
         ),
+        (setup("noop", load=Load(shape="poisson", rate=5.0, duration=20.0)), 20.0),
+        (setup("noop", load=Load(shape="steps", rates=(5.0, 9.0), duration=20.0)), 20.0),
+        (setup("noop", load=Load(shape="ramp", rates=(0.0, 9.0), duration=20.0)), 20.0),
+        (setup("noop", load=Load(shape="sine", rate=5.0, amplitude=5.0, period=9.0, duration=20.0)), 20.0),
+        (setup("noop", load=Load(shape="burst", tasks=2000)), 2.0),
+        (setup("noop", load=Load(shape="burst", tasks=20, every=5.0, duration=20.0)), 20.0),
+        (setup("noop", load=Load(shape="replay", tasks=20, duration=20.0, file="f", digest="0")), 20.0),
+        (
+            setup(
+                "io.sleep",
+                load=Load(
+                    shape="phases",
+                    phases=(Load(shape="constant", rate=5.0, duration=20.0), Load(shape="burst", tasks=5)),
+                ),
+                kwargs={"seconds": 0.1},
+            ),
+            20.0,
+        ),
+        (
+            setup("io.sleep", load=Load(shape="constant", rate=50.0, duration=10.0), kwargs={"seconds": 0.1}),
+            25.0,
+        ),
+        (
+            setup(
+                "io.sleep",
+                load=Load(shape="closed", clients=2, tasks=100),
+                kwargs={"seconds": 0.1},
+                concurrency=8,
+            ),
+            5.25,
+        ),
+        (
+            setup("io.sleep", load=Load(shape="closed", clients=9, tasks=100), kwargs={"seconds": 0.1}),
+            5.0,
+        ),
+        (setup("noop", load=Load(shape="saturate", slo="p95(response) < 1s")), 12 * 6.0),
+        (setup("noop", load=Load(shape="saturate", slo="p95(response) < 1s", duration=10.0)), 12 * 11.0),
     ],
 )
 def test_a_trial_takes_what_is_scarcest(asked, seconds):
