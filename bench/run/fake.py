@@ -6,10 +6,10 @@ up and never shown as measured. The same trial (its seed, its cell) always gives
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from bench.events import (
     FAILURE,
     INTENDED,
     RECEIVED,
+    RETURNED,
     SAMPLE_COLUMNS,
     SENT,
     STARTED,
@@ -28,7 +29,9 @@ from bench.events import (
     Floats,
     Recording,
 )
-from bench.model import GREEN_POOLS, TaskCall, Trial, Workers
+from bench.model import GREEN_POOLS, Setup, TaskCall, Trial, Workers
+from bench.scenario import replay
+from bench.search import capacity
 
 PUBLISH_S = 0.0004
 """One ``apply_async``: about 2 500/s from one Python process."""
@@ -41,6 +44,15 @@ BROKER_S = 0.00005
 
 DISPATCH_S = 0.0002
 """From the consumer's hands to the task's first line."""
+
+RETURN_S = 0.0006
+"""From a task's end until who waits for its result has it."""
+
+LEAST_STEP_S, PAUSE_S = 5.0, 0.1
+"""Least length of a step of a search, and the rest until the next."""
+
+SPIN_S = 0.02
+"""The reference spin where the host is as fast as ever."""
 
 HASH_S_PER_MIB = 0.0005
 CORES = 2
@@ -82,40 +94,122 @@ class Fake:
 
     def __call__(self, trial: Trial) -> Recording:
         setup = trial.cell.setup
-        n = setup.load.count
-        due = np.asarray(pacing.due_times(setup.load, trial.seed), dtype=float)[:n]
-        choice = np.asarray(pacing.choices([call.weight for call in setup.workload], n, trial.seed))
         rng = np.random.default_rng([trial.seed, trial.position, *trial.cell.id.encode()])
-        speed = self.host(trial) * float(np.exp(rng.normal(0.0, self.noise)))
-        times = [_seconds(call, setup.workers) for call in setup.workload]
-        service = (
-            np.array([cpu + idle for cpu, idle in times])[choice] * speed * np.exp(rng.normal(0, 0.01, n))
-        )
-        chance = np.array([_failing(call, self.failing) for call in setup.workload])[choice]
-        states = np.where(rng.random(n) < chance, FAILURE, SUCCESS)
-        states[rng.random(n) < self.losing] = 0
-        course = _Course(setup.workers, due, service)
-        course.run()
+        noise = float(np.exp(rng.normal(0.0, self.noise)))
+        tasks = _Tasks(trial, self.host(trial) * noise, self.failing, self.losing, rng)
+        search: dict[str, Any] = {}
+        if setup.load.shape == "saturate":
+            course, choice, states, search = _search(setup, tasks)
+        else:
+            service, choice, states = tasks.draw(setup.load.count)
+            course = _course(setup, trial.seed, service)
         events = _events(course, trial, choice, states)
         reason = self.broken.get(trial.id) or self.broken.get(trial.cell.id) or ""
         if reason:
             events = events.iloc[: len(events) // 2]
-        cpu = np.array([cpu for cpu, _ in times])[choice]
         return Recording(
             started_at=f"2026-01-01T{trial.position // 60 % 24:02}:{trial.position % 60:02}:00.000+00:00",
             outcome="failed" if reason else "ok",
             reason=reason,
             log_tail=f"[node-0] {reason}" if reason else "",
             events=events,
-            samples=_samples(course, setup.workers, cpu),
+            samples=_samples(course, setup.workers, tasks.cpu[choice]),
             effective=tuple(_effective(setup.workers, node) for node in range(setup.workers.nodes)),
             timings={"boot": 0.5, "warmup": 0.1, "load": course.clock, "overhead": 0.2},
+            search={} if reason else search,
+            host={name: SPIN_S * self.host(trial) for name in ("spin_before", "spin_after")},
             logs={"node-0": reason} if reason else {},
         )
 
 
 execute = Fake()
 """The plain one: every trial goes well."""
+
+
+class _Tasks:
+    """What a trial's tasks are like. ``cpu``: CPU seconds of each entry of the workload."""
+
+    def __init__(
+        self, trial: Trial, speed: float, failing: float, losing: float, rng: np.random.Generator
+    ) -> None:
+        workload = trial.cell.setup.workload
+        times = [_seconds(call, trial.cell.setup.workers) for call in workload]
+        self.cpu = np.array([cpu for cpu, _ in times])
+        self._service = np.array([cpu + idle for cpu, idle in times]) * speed
+        self._weights, self._seed, self._rng = [call.weight for call in workload], trial.seed, rng
+        self._failing, self._losing = np.array([_failing(call, failing) for call in workload]), losing
+
+    @property
+    def mean_service_s(self) -> float:
+        return float(np.average(self._service, weights=self._weights))
+
+    def draw(self, n: int) -> tuple[Floats, Any, Any]:
+        """Service (s), entry of the workload and final state (0: never ends) of the next ``n`` tasks."""
+        choice = np.asarray(pacing.choices(self._weights, n, self._seed))
+        service = self._service[choice] * np.exp(self._rng.normal(0, 0.01, n))
+        states = np.where(self._rng.random(n) < self._failing[choice], FAILURE, SUCCESS)
+        states[self._rng.random(n) < self._losing] = 0
+        return service, choice, states
+
+
+def _course(setup: Setup, seed: int, service: Floats) -> "_Course":
+    """The trial's tasks, run. A replayed load has the offsets of its file."""
+    load = setup.load
+    if load.shape == "closed":
+        return _Loop(setup.workers, load.clients or 1, service).run()
+    due = replay.schedule(load)[0] if load.shape == "replay" else pacing.due_times(load, seed)
+    return _Course(setup.workers, due, service).run()
+
+
+def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", Any, Any, dict[str, Any]]:
+    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one course with the
+    choice and states of its tasks, and what ``Recording.search`` holds.
+    """
+    load, workers = setup.load, setup.workers
+    slo = capacity.parse(load.slo)
+    history: list[capacity.Judged] = []
+    steps: list[dict[str, Any]] = []
+    parts: list[tuple[_Course, Any, Any]] = []
+    while True:
+        then = capacity.next(
+            history,
+            start_rate=load.rate or workers.slots / tasks.mean_service_s / 2,
+            slots=workers.slots,
+            mean_service_s=tasks.mean_service_s,
+            least_s=load.duration or LEAST_STEP_S,
+            slo=slo,
+        )
+        if isinstance(then, capacity.Answer):
+            course = _Course.joined(workers, [part for part, _, _ in parts])
+            choice, states = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
+            return course, choice, states, {**asdict(then), "slo": str(slo), "steps": steps}
+        service, choice, states = tasks.draw(then.tasks)
+        course = _Course(workers, np.arange(then.tasks) / then.rate, service).run()
+        history.append(_judged(slo, then, course, states))
+        steps.append({**asdict(history[-1]), "first": sum(part.due.size for part, _, _ in parts)})
+        parts.append((course, choice, states))
+
+
+def _judged(slo: capacity.Slo, step: capacity.Step, course: "_Course", states: Any) -> capacity.Judged:
+    t = np.arange(0.0, step.seconds, SAMPLE_S / 2)
+    backlog = np.searchsorted(course.due, t, "right") - np.searchsorted(np.sort(course.ended), t, "right")
+    sent = course.due + PUBLISH_S
+    values = {
+        "wait": course.started - course.due,
+        "broker_wait": np.maximum(course.received - sent, 0.0),
+        "prefetch_wait": course.started - course.received,
+        "service": course.ended - course.started,
+        "response": course.ended - course.due,
+    }[slo.duration]
+    return capacity.judge(
+        slo,
+        course.due,
+        np.where(states > 0, values, np.nan),
+        t,
+        backlog.astype(float),
+        rate=step.rate,
+        seconds=step.seconds,
+    )
 
 
 def _seconds(call: TaskCall, workers: Workers) -> tuple[float, float]:
@@ -160,12 +254,27 @@ class _Course:
         self._agenda: list[tuple[float, int, Callable[[int, int], None], int, int]] = []
         self._order = count()
         for seq, at in enumerate(due.tolist()):
-            self._plan(at, self._publish, seq % workers.nodes, seq)
+            if not np.isnan(at):
+                self._plan(at, self._publish, seq % workers.nodes, seq)
 
-    def run(self) -> None:
+    @classmethod
+    def joined(cls, workers: Workers, parts: Sequence[Self]) -> Self:
+        """Courses that were run, one after the other."""
+        whole = cls(workers, np.zeros(0), np.zeros(0))
+        starts = np.cumsum([0.0, *(part.clock + PAUSE_S for part in parts)])
+        pairs = list(zip(parts, starts, strict=False))
+        for name in ("due", "received", "started", "ended"):
+            setattr(whole, name, np.concatenate([getattr(part, name) + start for part, start in pairs]))
+        for name in ("node", "slot"):
+            setattr(whole, name, np.concatenate([getattr(part, name) for part in parts]))
+        whole.clock = float(starts[-1])
+        return whole
+
+    def run(self) -> Self:
         while self._agenda:
             self.clock, _, happen, node, seq = heapq.heappop(self._agenda)
             happen(node, seq)
+        return self
 
     def _publish(self, first: int, seq: int) -> None:
         self.queue.append(seq)
@@ -202,6 +311,23 @@ class _Course:
         heapq.heappush(self._agenda, (at, next(self._order), happen, node, seq))
 
 
+class _Loop(_Course):
+    """Clients of whom each calls its next task when it has the result of its last."""
+
+    def __init__(self, workers: Workers, clients: int, service: Floats) -> None:
+        due = np.full(service.size, np.nan)
+        due[:clients] = 0.0
+        super().__init__(workers, due, service)
+        self._next = clients
+
+    def _end(self, node: int, seq: int) -> None:
+        super()._end(node, seq)
+        if self._next < self.due.size:
+            self.due[self._next] = self.clock + RETURN_S
+            self._plan(self.clock + RETURN_S, self._publish, self._next % len(self.nodes), self._next)
+            self._next += 1
+
+
 def _events(course: _Course, trial: Trial, choice: Any, states: Any) -> pd.DataFrame:
     """The columns of events.parquet; a task with state 0 has no end."""
     setup, n = trial.cell.setup, course.due.size
@@ -216,6 +342,8 @@ def _events(course: _Course, trial: Trial, choice: Any, states: Any) -> pd.DataF
         (STARTED, course.started, course.node, child, seq),
         (ENDED, course.ended, course.node, child, np.flatnonzero(states)),
     ]
+    if setup.load.shape == "closed":
+        rows.append((RETURNED, course.ended + RETURN_S, -1, LOADER_PID, np.flatnonzero(states)))
     frames = [
         pd.DataFrame(
             {
@@ -258,7 +386,9 @@ def _samples(course: _Course, workers: Workers, cpu: Floats) -> pd.DataFrame:
         frame = frame.assign(cpu=seconds, memory=memory, processes=processes)
         frames.append(frame.reindex(columns=list(SAMPLE_COLUMNS)))
     frames[-2]["steal"] = 0.0
-    frames[-1] = frames[-1].assign(completed=ended, backlog=np.searchsorted(course.due, t, "right") - ended)
+    frames[-1] = frames[-1].assign(
+        completed=ended, backlog=np.searchsorted(np.sort(course.due), t, "right") - ended
+    )
     samples = pd.concat([frame.astype(dict(SAMPLE_COLUMNS)) for frame in frames], ignore_index=True)
     return samples.sort_values("t_ns", kind="stable", ignore_index=True)
 

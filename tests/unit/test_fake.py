@@ -76,3 +76,42 @@ def test_a_slow_host_slows_everything() -> None:
     asked = trial(Workers(), SLEEP, Load(tasks=100))
     usual, slow = (analyse.result(asked, Fake(host=lambda _, f=f: f)(asked)).metrics for f in (1.0, 2.0))
     assert slow["makespan"] == pytest.approx(2 * usual["makespan"], rel=0.05)
+
+
+CALM = Load(shape="constant", rate=50.0, duration=2.0)
+
+
+def test_phases_follow_each_other() -> None:
+    load = Load(shape="phases", phases=(CALM, Load(shape="burst", tasks=60), CALM))
+    asked = trial(Workers(concurrency=4), SLEEP, load)
+    calm, burst, after = analyse.result(asked, execute(asked)).phases
+    assert [calm["name"], burst["name"], after["tasks"]] == ["1 constant 50/s", "2 burst 60", 100]
+    assert burst["metrics"]["p50(response)"] > 3 * calm["metrics"]["p50(response)"]
+
+
+def test_clients_wait_for_their_results() -> None:
+    asked = trial(Workers(concurrency=4), SLEEP, Load(shape="closed", clients=8, tasks=200))
+    recording = execute(asked)
+    tasks = analyse.tasks(recording.events)
+    open_calls = [int(((tasks["intended"] <= t) & (tasks["returned"] > t)).sum()) for t in (0.1, 0.5, 1.0)]
+    assert open_calls == [8, 8, 8]
+    got = analyse.result(asked, recording)
+    assert got.counts["completed"] == 200
+    assert got.metrics["mean(roundtrip)"] > got.metrics["mean(response)"]
+
+
+def test_a_search_finds_what_the_slots_can_do() -> None:
+    asked = trial(Workers(concurrency=4), SLEEP, Load(shape="saturate", slo="p95(response) < 200ms"))
+    first, again = execute(asked), execute(asked)
+    assert first.search == again.search and first.events.equals(again.events)
+    got = analyse.result(asked, first)
+    assert got.search["outcome"] == "found"
+    assert got.metrics["capacity"] == pytest.approx(80.0, rel=0.1)
+    assert [step["first"] for step in got.search["steps"]][:2] == [0, got.search["steps"][0]["tasks"]]
+    assert got.counts["published"] == sum(step["tasks"] for step in got.search["steps"])
+
+
+def test_a_slow_host_is_seen_by_the_reference_spin() -> None:
+    asked = trial(Workers(), SLEEP, Load(tasks=20))
+    usual, slow = (Fake(host=lambda _, f=f: f)(asked).host["spin_before"] for f in (1.0, 1.3))
+    assert slow == pytest.approx(1.3 * usual)
