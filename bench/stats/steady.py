@@ -37,8 +37,29 @@ TREND = 0.05
 """Change of rate across the window, relative to its mean, from which it is called drifting (if also
 significant). Half of the ±10 % at which an interval is doubted for its width."""
 
+BOUNDED = 0.2
+"""Change across the window from which it never settled: the mean then says little of any part of the trial;
+below, the mean of the window is within a tenth of every part, usable with a doubt."""
+
 SIGNIFICANCE = 0.01
 """Chance of calling a settled window drifting or never settled."""
+
+NEARLY_HALF = 0.4
+"""Share of the bins that were cut, from which the rest is looked at twice: warm-ups of a third are still cut
+without it."""
+
+FIFTHS = 5
+"""Parts of the window that are compared with each other."""
+
+WANDERING = 0.001
+"""p-value from which parts that differ by ``BOUNDED`` are no chance; smaller than ``SIGNIFICANCE``, because
+long tasks that follow each other make bins depend on their neighbours."""
+
+FLAT = 0.05
+"""p-value of a trend from which a later cut counts as flat."""
+
+LATER_CUTS = 24
+"""How many later cuts are tried where MSER leaves a trend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +123,12 @@ def rate(ends: NDArray[np.float64], slots: int) -> float:
 
 
 def steady(ends: NDArray[np.float64], *, slots: int, tail: float) -> Steady:
-    """The window of ``ends`` (sorted completion times, s) from the cut of MSER-5 to ``tail`` (s), with its
-    verdict.
+    """The window of ``ends`` (sorted completion times, s) from the cut of the warm-up to ``tail`` (s), with
+    its verdict.
 
-    At most half is cut. drifting: a significant trend of at least ``TREND`` is left. never: too few
-    completions, or there is such a trend and the rule itself would cut more than half.
+    At most half is cut. drifting: a significant trend of ``TREND`` to ``BOUNDED`` is left. never: too few
+    completions, a greater trend, or one that only a cut of more than half would end, or parts that differ
+    as much without a trend.
     """
     ends = ends[ends <= tail]
     bins, size = _bins(ends, slots)
@@ -114,11 +136,16 @@ def steady(ends: NDArray[np.float64], *, slots: int, tail: float) -> Steady:
         needed = MIN_BINS * size + 1
         why = f"{ends.size} completions before the drain tail, {needed} are needed with {slots} slots"
         return _never(ends, why)
-    cut = mser(bins, bins.size // 2)
-    change, p = trend(bins[cut:])
+    logs = np.log(np.maximum(bins, EQUAL * bins.mean()))
+    cut = warm_up(logs)
+    change, p = _change(logs[cut:])
     drifts = p < SIGNIFICANCE and abs(change) >= TREND
-    if drifts and mser(bins) > bins.size // 2:
+    if drifts and _at_least(change, p, bins.size - cut) >= BOUNDED:
+        return _never(ends, f"the rate of completions changed by {change * 100:+.0f} % until the end")
+    if _only_later(logs, cut):
         return _never(ends, "the rate of completions was still changing in the second half")
+    if _wanders(logs[cut:]):
+        return _never(ends, f"parts of the window differ by more than {BOUNDED * 100:.0f} % in their rate")
     window = ends[cut * size :]
     return Steady(
         verdict="drifting" if drifts else "steady",
@@ -126,8 +153,83 @@ def steady(ends: NDArray[np.float64], *, slots: int, tail: float) -> Steady:
         end=float(window[-1]),
         tasks=int(window.size),
         rate=rate(window, slots),
-        why=f"the rate of completions changed by {-change * 100:+.0f} % across the window" if drifts else "",
+        why=f"the rate of completions changed by {change * 100:+.0f} % across the window" if drifts else "",
     )
+
+
+def warm_up(logs: NDArray[np.float64]) -> int:
+    """How many leading bins to cut, at most half: MSER's cut of the logarithms ``logs`` of their times, moved
+    later where it leaves a trend and a line that ends in a flat rest explains the bins better than one line.
+
+    Logarithms, because slow bins also scatter more, and MSER would rather cut those than a fast start.
+    """
+    most = logs.size // 2
+    cut = mser(logs, most)
+    whole = logs[cut:]
+    if _p_value(whole) >= SIGNIFICANCE:
+        return cut
+    for later in np.unique(np.linspace(cut, most, LATER_CUTS + 1).astype(int))[1:]:
+        rest = logs[later:]
+        if _p_value(rest) >= FLAT and _settles(whole, int(later) - cut):
+            return int(later)
+    return cut
+
+
+def _settles(values: NDArray[np.float64], at: int) -> bool:
+    """Whether a line up to ``at`` and a constant from there explain ``values`` better than one line, by the
+    Bayesian information criterion (G. Schwarz, Annals of Statistics 6, 1978) with the bend as one more
+    parameter.
+    """
+    n = values.size
+    bent = _rest_of_line(values[:at]) + float(((values[at:] - values[at:].mean()) ** 2).sum())
+    return n * np.log(max(bent, 1e-300) / max(_rest_of_line(values), 1e-300)) + np.log(n) < 0
+
+
+def _rest_of_line(values: NDArray[np.float64]) -> float:
+    """Sum of the squares that the least-squares line leaves."""
+    centred = values - values.mean()
+    x = np.arange(values.size) - (values.size - 1) / 2
+    along = float(x @ centred) ** 2 / max(float(x @ x), 1e-300)
+    return max(float(centred @ centred) - along, 0.0)
+
+
+def _change(logs: NDArray[np.float64]) -> tuple[float, float]:
+    """Relative change of the rate across bins whose times have these logarithms, and its p-value."""
+    shifted = logs - logs.mean() + 1.0
+    change, p = trend(shifted)
+    return float(np.expm1(-change)), p
+
+
+def _at_least(change: float, p: float, n: int) -> float:
+    """The size of a trend through ``n`` bins less its standard error: of few, uneven bins it is a guess."""
+    t = float(special.stdtrit(n - 2, 1 - p / 2))
+    return abs(change) * (1 - 1 / t)
+
+
+def _p_value(logs: NDArray[np.float64]) -> float:
+    return _change(logs)[1]
+
+
+def _only_later(logs: NDArray[np.float64], cut: int) -> bool:
+    """Whether more than half would have to be cut: nearly half was, the whole changes beyond bounds, and the
+    rest still leans the same way.
+    """
+    whole, p = _change(logs)
+    left, p_left = _change(logs[cut:])
+    far = p < SIGNIFICANCE and abs(whole) >= BOUNDED and cut > NEARLY_HALF * logs.size
+    return far and p_left < FLAT and abs(left) >= TREND and whole * left > 0
+
+
+def _wanders(logs: NDArray[np.float64]) -> bool:
+    """Whether fifths of the window differ beyond bounds without a trend: one-way analysis of variance."""
+    parts = np.array_split(logs, FIFTHS)
+    means, sizes = np.array([p.mean() for p in parts]), np.array([p.size for p in parts])
+    if np.ptp(means) < np.log1p(BOUNDED):
+        return False
+    between = float(sizes @ (means - logs.mean()) ** 2) / (FIFTHS - 1)
+    within = sum(float(((p - p.mean()) ** 2).sum()) for p in parts) / max(logs.size - FIFTHS, 1)
+    p = special.fdtrc(FIFTHS - 1, max(logs.size - FIFTHS, 1), between / max(within, 1e-300))
+    return bool(p < WANDERING)
 
 
 def _bins(ends: NDArray[np.float64], slots: int) -> tuple[NDArray[np.float64], int]:
