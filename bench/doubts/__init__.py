@@ -26,6 +26,7 @@ RULES: tuple[Rule[Evidence], ...] = (
     outcomes.mismatch,
     outcomes.slo_unreachable,
     outcomes.search_open,
+    outcomes.thin_steps,
     load.unsteady,
     load.late_load,
     load.loader_busy,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from bench.doubts.rule import Evidence, rule
-from bench.model import Estimate, Load
-from bench.units import format_duration, plural
+from bench.model import Load
+from bench.units import format_duration, format_rate, plural
 
 # Why each limit is where it is says the source of its rule.
 LATE_S = 0.002  # of the p99 lateness
@@ -41,27 +41,29 @@ def unsteady(e: Evidence) -> str | None:
 def late_load(e: Evidence) -> str | None:
     for where, metrics in _scheduled(e):
         seen = next((m for m in LATENESS if m in metrics), None)
-        if seen is None:
-            continue
-        late = metrics[seen].point
-        response = metrics.get("p50(response)") or metrics.get("mean(response)")
-        if late > max(LATE_S, LATE_SHARE * response.point if response else 0.0):
-            part = f"{seen} is {format_duration(late)}, part of every wait and response"
-            return f"The loader was late{where}: {part}."
+        response = metrics.get("p50(response)", metrics.get("mean(response)", 0.0))
+        if seen and metrics[seen] > max(LATE_S, LATE_SHARE * response):
+            late = f"{seen} is {format_duration(metrics[seen])}"
+            return f"The loader was late{where}: {late}, part of every wait and response."
     return None
 
 
-def _scheduled(e: Evidence) -> Iterator[tuple[str, Mapping[str, Estimate]]]:
-    """Where a schedule had to be kept: the whole trial, and each phase of a chained load by itself. A closed
-    loop has no schedule; its clients publish when they are free.
+def _scheduled(e: Evidence) -> Iterator[tuple[str, Mapping[str, float]]]:
+    """Where a schedule had to be kept, with the metrics there: the whole trial, each phase of a load that has
+    phases, and the lowest rate that a search missed. A closed loop has no schedule; its clients publish when
+    they are free.
     """
-    load = e.cell.setup.load
-    if load.shape != "closed":
-        yield "", e.summary.metrics
-    parts = load.phases if len(load.phases) == len(e.summary.phases) else ()
-    for part, phase in zip(parts, e.summary.phases, strict=False):
-        if part.shape != "closed":
-            yield f" in phase {phase.name}", phase.metrics
+    if e.cell.setup.load.shape == "closed":
+        return
+    yield "", {name: found.point for name, found in e.summary.metrics.items()}
+    for phase in e.summary.phases:
+        yield f" in phase {phase.name}", {name: found.point for name, found in phase.metrics.items()}
+    for r in e.ok:
+        steps = zip(r.search.get("steps", ()), r.phases, strict=False)
+        missed = [(step["rate"], entry["metrics"]) for step, entry in steps if not step["held"]]
+        if missed:
+            rate, metrics = min(missed, key=lambda step: step[0])
+            yield f" at {format_rate(rate)}, which was missed", metrics
 
 
 @rule(

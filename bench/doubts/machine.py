@@ -1,6 +1,6 @@
 """Doubts about the machine: who else used it, what held it back, and whether we were part of it."""
 
-from bench.doubts.rule import Evidence, rule
+from bench.doubts.rule import Evidence, rule, seconds
 from bench.model import TrialResult
 from bench.units import format_size, plural
 
@@ -23,7 +23,7 @@ HARNESS_CORES = 0.10
     advice="Lift the CPU limit of the container, or give it whole cores; fewer slots use the quota up later.",
 )
 def throttled(e: Evidence) -> str | None:
-    held = [r.host.get("throttled", 0.0) / r.metrics["makespan"] for r in e.ok if r.metrics.get("makespan")]
+    held = [r.host.get("throttled", 0.0) / seconds(r) for r in e.ok if seconds(r)]
     share = max(held, default=0.0)
     if share <= THROTTLED_SHARE:
         return None

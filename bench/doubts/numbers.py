@@ -45,7 +45,10 @@ def quick(e: Evidence) -> str | None:
 def few_trials(e: Evidence) -> str | None:
     if not e.ok or e.quick or len(e.ok) >= FEW_TRIALS:
         return None
-    return f"Only {_trials(e)}: the interval is {'very wide' if len(e.ok) > 1 else 'missing'}."
+    if len(e.ok) > 1:
+        return f"Only {_trials(e)}: the interval is very wide."
+    interval = "that of one search alone" if e.ok[0].search else "missing"
+    return f"Only {_trials(e)}: the interval is {interval}."
 
 
 def _trials(e: Evidence) -> str:

@@ -66,20 +66,36 @@ def mismatch(e: Evidence) -> str | None:
 
 @rule(
     "slo-unreachable",
-    source="A highest rate that keeps the objective exists only where the lowest rate tried keeps it.",
-    advice="Ask for less (a looser slo), or find what is slow without load: service time, boot, broker.",
+    source="Where the workers are idle nine tenths of the time and the SLO is missed, slower is not faster"
+    " (docs/methodology.md, Capacity).",
+    advice="Ask for a looser slo, or find what is slow without load: the task itself, or what it calls.",
 )
 def slo_unreachable(e: Evidence) -> str | None:
-    return _search(e, "unreachable", "No rate kept the objective")
+    return _search(e, "unreachable", "No rate kept the SLO")
 
 
 @rule(
     "search-open",
-    source="A capacity is known only between a rate that kept the objective and one that did not.",
-    advice="Read the capacity as a lower bound; let the search go on for longer or from a better guess.",
+    source="A capacity is known where a rate that was held and one that was missed lie within 5 %"
+    " (docs/methodology.md, Capacity).",
+    advice="Read the capacity as a lower bound. Longer steps settle verdicts that contradict each other.",
 )
 def search_open(e: Evidence) -> str | None:
-    return _search(e, "open", "The search ended before it found a rate that is too high")
+    return _search(e, "open", "The search for the highest rate ended open")
+
+
+@rule(
+    "thin-steps",
+    source="10 tasks must lie beyond a quantile: in a step with fewer the SLO judges chance, and the verdicts"
+    " only count tasks (docs/methodology.md, Capacity).",
+    advice="Ask for a lower percentile in the slo, or for longer steps: load.for.",
+)
+def thin_steps(e: Evidence) -> str | None:
+    thin = sum(bool(r.search.get("thin")) for r in e.ok)
+    if not thin:
+        return None
+    slo = e.cell.setup.load.slo
+    return f"Steps of {thin} of {plural(len(e.ok), 'search')} had too few tasks for {slo}."
 
 
 def _search(e: Evidence, outcome: str, what: str) -> str | None:

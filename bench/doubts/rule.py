@@ -42,15 +42,20 @@ class Evidence:
         sampled.
         """
         used = [
-            r.resources[group][what] / r.metrics["makespan"]
+            r.resources[group][what] / seconds(r)
             for r in self.ok
-            if what in r.resources.get(group, {}) and r.metrics.get("makespan")
+            if what in r.resources.get(group, {}) and seconds(r)
         ]
         return arithmetic(used).point if used else 0.0
 
     def most(self, reading: str) -> float:
         """The highest of a reading of the host (docs/results.md, ``host``) over the trials; 0 where none."""
         return max((r.host.get(reading, 0.0) for r in self.ok), default=0.0)
+
+
+def seconds(r: TrialResult) -> float:
+    """How long the trial's load took: its makespan, which a search has not; 0 where unknown."""
+    return r.metrics.get("makespan") or r.timings.get("load", 0.0)
 
 
 Seen = TypeVar("Seen")

@@ -1,10 +1,12 @@
 """The documentation says what the program does."""
 
+import re
 import runpy
 from pathlib import Path
 
-from bench import model
+from bench import doubts, model
 from bench.cli import cli
+from bench.run import doctor
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +28,15 @@ def test_every_metric_is_explained():
     text = (ROOT / "docs/methodology.md").read_text()
     for name in (*model.PLAIN_METRICS, *model.DURATIONS):
         assert name in text or name.replace("_", " ") in text, name
+
+
+def test_every_doubt_is_explained_in_its_order():
+    text = (ROOT / "docs/methodology.md").read_text()
+    session, _, machine = text.partition("## Doubts")[2].partition("### Before a session")
+    for rules, part in ((doubts.RULES, session), (doctor.RULES, machine)):
+        rows = re.findall(r"^\| ([a-z][a-z, -]*) \|", part, re.M)
+        listed = [kind for row in rows for kind in row.split(", ") if kind != "kind"]
+        assert listed == [rule.kind for rule in rules]
 
 
 def test_every_record_is_decided_once():

@@ -9,7 +9,20 @@ import pytest
 from bench import store
 from bench.analyse import result, summarise
 from bench.doubts import RULES, summarise_run, with_doubts
-from bench.model import Cell, Doubt, Load, Scenario, Setup, TaskCall, Trial, TrialResult, Workers, plain
+from bench.model import (
+    Cell,
+    Doubt,
+    Estimate,
+    Load,
+    PhaseSummary,
+    Scenario,
+    Setup,
+    TaskCall,
+    Trial,
+    TrialResult,
+    Workers,
+    plain,
+)
 from bench.run.fake import Fake
 
 FLOOD = Load(tasks=200)
@@ -158,6 +171,144 @@ def test_texts_are_sentences_with_advice() -> None:
     for doubt in found.values():
         assert doubt.text.endswith(".") and doubt.advice.endswith(".")
         assert doubt.text[0].isupper() or doubt.text[0].isdigit() or doubt.kind in ("eventlet", "few-tasks")
+
+
+def with_host(results: list[TrialResult], *readings: dict[str, float]) -> list[TrialResult]:
+    """The same trials with these readings of the host, and none for the rest of them."""
+    missing: list[dict[str, float]] = [{}] * (len(results) - len(readings))
+    return [replace(r, host=host) for r, host in zip(results, [*readings, *missing], strict=True)]
+
+
+def spins(before: float, after: float) -> dict[str, float]:
+    return {"spin_before": before, "spin_after": after}
+
+
+def test_a_host_that_was_slow_for_a_while() -> None:
+    slow = with_host(trials(scenario()), *[spins(0.020, 0.021)] * 3, spins(0.024, 0.025), spins(0.02, 0.02))
+    text = doubts(scenario(), slow)["slow-host"].text
+    assert text.startswith("The host was slow around 1 of 5 trials") and "up to 20 % longer" in text
+    usual = with_host(trials(scenario()), *[spins(0.020, 0.0215)] * 5)
+    assert doubts(scenario(), usual) == {}
+
+
+def test_a_host_that_changed_its_speed_during_a_trial() -> None:
+    results = with_host(trials(scenario()), *[spins(0.02, 0.02)] * 4, spins(0.0185, 0.0215))
+    text = doubts(scenario(), results)["slow-host"].text
+    assert text.startswith("The host's speed changed during 1 of 5 trials: up to 16 %")
+
+
+def test_usual_is_what_is_usual_in_the_whole_run() -> None:
+    """A cell that was slow in all its trials is seen by those of the other cells."""
+    slow = with_host(trials(scenario()), *[spins(0.03, 0.03)] * 5)
+    assert "slow-host" not in doubts(scenario(), slow)
+    rest = [replace(r, cell="other", scenario="other", host=spins(0.02, 0.02)) for r in slow] * 2
+    assert "5 of 5 trials" in doubts(scenario(), [*slow, *rest])["slow-host"].text
+
+
+def test_throttled_swapping_and_busy_hosts() -> None:
+    results = trials(scenario())
+    makespan = results[0].metrics["makespan"]
+    found = doubts(scenario(), with_host(results, {"throttled": makespan * 0.05}))
+    assert found["throttled"].text.endswith("for 5 % of a trial's time.")
+    assert "3 MiB" in doubts(scenario(), with_host(results, {"swapped": 3 * 2.0**20}))["swap"].text
+    busy = doubts(scenario(), with_host(results, {"busy_before": 0.9}, {"busy_before": 0.3}))
+    assert busy["busy-host"].text.endswith("before 2 of 5 trials: up to 0.9 cores.")
+    quiet = {"throttled": makespan * 0.005, "swapped": 4096.0, "busy_before": 0.15}
+    assert doubts(scenario(), with_host(results, *[quiet] * 5)) == {}
+
+
+def test_a_loader_that_is_the_limit() -> None:
+    closed = Load(shape="closed", tasks=200, clients=2)
+    results = changed(trials(scenario()), "loader", cpu=0.9)
+    assert "0.90 of the one core" in doubts(scenario(closed), results)["loader-busy"].text
+    assert "loader-busy" not in doubts(scenario(closed), changed(results, "loader", cpu=0.7))
+
+
+@pytest.mark.parametrize("shape", ["poisson", "steps", "ramp", "sine", "burst", "replay"])
+def test_late_load_of_every_open_shape(shape: str) -> None:
+    asked = scenario(replace(PACED, shape=shape), metric="p50(response)")
+    late = [replace(r, metrics={**r.metrics, "p99(lateness)": 0.005}) for r in trials(scenario(PACED))]
+    assert "late-load" in doubts(asked, late)
+
+
+def test_a_closed_loop_is_never_late() -> None:
+    asked = scenario(Load(shape="closed", tasks=200, clients=2))
+    late = [replace(r, metrics={**r.metrics, "p99(lateness)": 0.5}) for r in trials(scenario(PACED))]
+    assert doubts(asked, late) == {}
+
+
+def test_one_late_phase_is_enough() -> None:
+    parts = (PACED, replace(PACED, rate=200.0))
+    asked = scenario(Load(shape="phases", phases=parts), metric="p50(response)")
+    results = trials(scenario(PACED))
+    (got,) = summarise(asked, results)
+    late = {"p99(lateness)": Estimate(point=0.008), "p50(response)": Estimate(point=0.02)}
+    phases = (
+        PhaseSummary(name="1 100/s", metrics=got.metrics),
+        PhaseSummary(name="2 200/s", metrics=late),
+    )
+    (seen,) = with_doubts(asked, [replace(got, phases=phases)], results)
+    text = next(d.text for d in seen.doubts if d.kind == "late-load")
+    assert text.startswith("The loader was late in phase 2 200/s: p99(lateness) is 8 ms")
+
+
+SATURATE = Load(shape="saturate", rate=100.0, duration=5.0, slo="p95(response) < 500ms")
+
+
+def searches(**search: Any) -> list[TrialResult]:
+    found = {"outcome": "found", "rate": 90.0, "lower": 85.0, "upper": 95.0, "why": "held", "steps": []}
+    metrics = {"capacity": 90.0, "p99(lateness)": 0.0001, "p50(response)": 0.02}
+    return [
+        replace(r, metrics=metrics, steady={}, search={**found, **search}, timings={"load": 60.0})
+        for r in trials(scenario(PACED))
+    ]
+
+
+def test_searches_without_an_answer() -> None:
+    asked = scenario(SATURATE, metric="capacity")
+    assert doubts(asked, searches()) == {}
+    found = doubts(asked, searches(outcome="unreachable", why="p95(response) is 2 s; the SLO is 500 ms"))
+    assert list(found) == ["slo-unreachable"]
+    assert found["slo-unreachable"].text == (
+        "No rate kept the SLO in 5 of 5 trials: p95(response) is 2 s; the SLO is 500 ms."
+    )
+    found = doubts(asked, searches(outcome="open", why="80/s was held; 24 steps did not settle it"))
+    assert "ended open in 5 of 5 trials: 80/s was held" in found["search-open"].text
+    assert "p95(response) < 500ms" in doubts(asked, searches(thin=True))["thin-steps"].text
+    assert "one search alone" in doubts(asked, searches()[:1])["few-trials"].text
+
+
+def test_a_search_that_the_loader_ended() -> None:
+    asked = scenario(SATURATE, metric="capacity")
+    steps = [{"rate": 90.0, "held": True}, {"rate": 200.0, "held": False}, {"rate": 100.0, "held": False}]
+    lateness = [0.0001, 0.5, 0.02]
+    phases = tuple({"metrics": {"p99(lateness)": late, "p50(response)": 0.03}} for late in lateness)
+    results = [replace(r, phases=phases) for r in searches(steps=steps)]
+    assert (
+        "late at 100/s, which was missed: p99(lateness) is 20 ms" in doubts(asked, results)["late-load"].text
+    )
+    flat_out = [replace(r, resources={"loader": {"cpu": 54.0}}) for r in searches()]
+    assert "0.90 of the one core" in doubts(asked, flat_out)["loader-busy"].text
+
+
+def test_a_ramp_need_not_be_steady() -> None:
+    ramp = Load(shape="ramp", rates=(10.0, 100.0), duration=3.0)
+    results = [replace(r, steady={"verdict": "drifting", "why": "it rose"}) for r in trials(scenario())]
+    assert "unsteady" in doubts(scenario(), results)
+    assert "unsteady" not in doubts(scenario(ramp), results)
+
+
+def test_a_flood_among_the_phases_has_no_latency_either() -> None:
+    asked = scenario(Load(shape="phases", phases=(FLOOD, PACED)), metric="p95(response)")
+    assert "flood-latency" in doubts(asked, trials(scenario(PACED)))
+
+
+def test_every_rule_says_why_and_what_to_do() -> None:
+    assert len({rule.kind for rule in RULES}) == len(RULES)
+    for rule in RULES:
+        assert rule.source.endswith(".") and rule.advice.endswith("."), rule.kind
+    found = doubts(scenario(), trials(scenario(), 1))["few-trials"]
+    assert found.source == next(rule.source for rule in RULES if rule.kind == "few-trials")
 
 
 def test_a_whole_run(tmp_path: Path) -> None:
