@@ -23,7 +23,7 @@ NODE_RATE = 1000.0
 HASH_MIB_PER_S = 800.0
 """SHA-256 on one core: 400 without instructions for it, 1 600 with them."""
 ROUND_TRIP_S = 0.005
-"""From a task's end to the start of the next one of the same client: the result, the message, the reservation."""
+"""From a task's end to the start of its client's next: result, message, reservation."""
 SEARCH_STEPS = 12
 """Rates that a search for the capacity tries: up by doubling, then halving the interval."""
 LEAST_STEP_S = 5.0

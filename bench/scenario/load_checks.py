@@ -83,7 +83,7 @@ def slo_problem(slo: Any, check_gate: Callable[[str], object] | None = None) -> 
     if match["op"] != "<":
         return f"{shown(match['op'])} cannot be promised of a time: write <, as in 'p95(response) < 500ms'"
     try:
-        if not 0 < units.duration(match["limit"]) < LONGEST_S:
+        if not 0 < units.duration(match["limit"].strip()) < LONGEST_S:
             return f"the limit {match['limit'].strip()} is out of range. Write one such as 500ms"
         if check_gate is not None:
             check_gate(slo)

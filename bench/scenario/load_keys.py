@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from bench import model
 from bench.scenario.fields import AsSchema, Duration, Keys, Rate, RateFromZero, Schema
 
-_SHAPE = "How tasks arrive, see below; a list of loads is phases, one after another"
+_SHAPE = "How tasks arrive; in a list of loads each is a phase, one after another"
 _TASKS = "flood: how many fill the queue; burst: how many at once; closed: how many in all"
 _RATE = (
     "constant, poisson: tasks due in a second (or `/min`, `/h`); sine: the mean; saturate: the first tried"
@@ -105,7 +105,7 @@ class ReplayKeys(Keys):
         examples=["trace.csv"],
     )
     speed: float = Field(
-        default=1.0, ge=1e-3, le=1e6, description="replay: how many times faster than it was", examples=[2]
+        default=1.0, ge=0.001, le=1000, description="replay: how many times faster than it was", examples=[2]
     )
 
 

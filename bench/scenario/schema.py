@@ -142,7 +142,7 @@ def _kind(made: Mapping[str, Any], key: str) -> str:
         "array": "list",
         "object": "mapping",
     }
-    low, high = made.get("minimum"), made.get("maximum")
+    low, high = (f"{n:g}" if isinstance(n := made.get(end), float) else n for end in ("minimum", "maximum"))
     bounds = f" {low}–{high}" if high is not None else f" ≥ {low}" if low is not None else ""
     return names[made.get("type", "object")] + bounds
 

@@ -185,7 +185,11 @@ def _csv_columns(path: Path, names: list[str], skip: int, columns: list[str], of
     row, cells = odd[0]
     hint = 'Decimals have a point; text with a comma stands in quotes: "{""a"": 1, ""b"": 2}"'
     line = lines_of(path, [row])[row]
-    raise TraceError(f"there are {cells} cells, and {len(names)} names of columns. {hint}", line)
+    raise TraceError(f"there {_are(cells)} for {units.plural(len(names), 'column')}. {hint}", line)
+
+
+def _are(cells: int) -> str:
+    return f"is {cells} cell" if cells == 1 else f"are {cells} cells"
 
 
 def _header(path: Path) -> tuple[list[str], int]:
