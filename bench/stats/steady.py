@@ -182,7 +182,8 @@ def _settles(values: NDArray[np.float64], at: int) -> bool:
     """
     n = values.size
     bent = _rest_of_line(values[:at]) + float(((values[at:] - values[at:].mean()) ** 2).sum())
-    return n * np.log(max(bent, 1e-300) / max(_rest_of_line(values), 1e-300)) + np.log(n) < 0
+    gain = n * np.log(max(bent, 1e-300) / max(_rest_of_line(values), 1e-300))
+    return bool(gain + np.log(n) < 0)
 
 
 def _rest_of_line(values: NDArray[np.float64]) -> float:
