@@ -49,10 +49,10 @@ class Adjusted(NamedTuple):
 
 
 class Covariance(NamedTuple):
-    """``slope`` of y on x common to all cells; ``r2`` the share of the variance within cells that it
-    explains; ``p`` of "it is 0" (F test, 1 and ``df`` degrees of freedom); ``left`` the share of the variance that
-    remains when each trial is predicted from the others; ``means`` of the groups in their order, at ``at``
-    (the mean x of all trials).
+    """``slope`` of y on x, common to all cells, and ``r2``, the share of the variance within cells that it
+    explains. ``p`` of "it is 0": F test with 1 and ``df`` degrees of freedom. ``left``: the share of the
+    variance that remains when each trial is predicted from the others. ``means`` of the groups in their
+    order, at ``at``, the mean x of all trials.
     """
 
     slope: float
