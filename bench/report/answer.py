@@ -225,9 +225,7 @@ def _gaps(part: Part) -> list[str]:
 
 
 def _some(words: Sequence[str]) -> str:
-    return labels.listed(
-        [*words[: NAMED + 2], *([f"{len(words) - NAMED - 2} more"] if len(words) > NAMED + 2 else [])]
-    )
+    return labels.listed(labels.first_of(words, NAMED + 2))
 
 
 def _superlative(metric: str) -> str:

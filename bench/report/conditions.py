@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench import store, units
+from bench.report import labels
+from bench.report.loads import load_text
 from bench.report.view import ScenarioView
 
+MOST_LOADS = 8
 UNIT_WORDS = {"spins_per_ms": "iterations of cpu.spin a millisecond"}
 
 
@@ -46,6 +49,7 @@ def conditions(run: store.Run, views: Sequence[ScenarioView]) -> list[tuple[str,
         ("Seed", str(meta.get("seed", ""))),
         ("Repeats", ", ".join(f"{v.scenario.name}: {v.scenario.repeats}" for v in views)),
         ("Order", "cells in random order within each block, one block a repeat"),
+        ("Load", "; ".join(_loads(views))),
         ("Broker", ", ".join(_brokers(views))),
         ("CPU", str(host.get("cpu") or "")),
         ("Cores", _cores(host)),
@@ -64,6 +68,12 @@ def _brokers(views: Sequence[ScenarioView]) -> list[str]:
     return list(
         dict.fromkeys(units.hide_password(b.url) if b.url else f"{b.kind} (private)" for b in brokers)
     )
+
+
+def _loads(views: Sequence[ScenarioView]) -> list[str]:
+    """Each load once, in words; of many the first few."""
+    loads = [load_text(cell.setup.load) for view in views for cell in view.cells]
+    return labels.first_of(list(dict.fromkeys(loads)), MOST_LOADS)
 
 
 def _cores(host: Mapping[str, Any]) -> str:

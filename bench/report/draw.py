@@ -33,7 +33,7 @@ def metric(data: MetricFigure, *, ranked: bool = True) -> "Figure":
         for y, (row, mark) in enumerate(zip(data.rows, panel.values, strict=True)):
             if mark is not None:
                 _mark(axes, y, mark, palette.pool_colour(row.pool), scale, filled=mark.level or not ranked)
-                text = units.format_metric(data.metric, mark.point)
+                text = labels.metric_value(data.metric, mark.point)
                 weight = "bold" if mark.level and ranked else "normal"
                 axes.annotate(
                     text, (1.0, y), xycoords=("axes fraction", "data"), ha="right", va="center",

@@ -103,9 +103,18 @@ def metric_figure(view: ScenarioView, metric: str | None = None) -> MetricFigure
 
 
 def duration_to_show(view: ScenarioView) -> str:
-    """``response``, or ``service`` where a flood makes latency only a task's place in the backlog."""
+    """``response``; ``service`` where a flood makes latency only a task's place in the backlog;
+    ``roundtrip`` where clients wait for results.
+    """
     shapes = {cell.setup.load.shape for cell in view.scenario.cells}
-    return "service" if "flood" in shapes else "response"
+    if "flood" in shapes:
+        return "service"
+    return "roundtrip" if shapes == {"closed"} else "response"
+
+
+def searches(view: ScenarioView) -> bool:
+    """Whether the scenario looks for the highest rate."""
+    return any(cell.setup.load.shape == "saturate" for cell in view.scenario.cells)
 
 
 def percentile_figure(view: ScenarioView, duration: str | None = None) -> PercentileFigure:

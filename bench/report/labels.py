@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench import model
+from bench import model, units
 from bench.model import Label
 
 POOL = "workers.pool"
@@ -14,14 +14,8 @@ BARE = (POOL, "workload", "load", "workers", "broker")
 """Axes whose values speak for themselves."""
 
 _STATISTIC_WORDS = {"p50": "median", "mean": "mean", "max": "longest"}
-_METRIC_WORDS = {
-    "throughput": "throughput",
-    "makespan": "makespan",
-    "utilisation": "utilisation",
-    "cpu_per_task": "CPU per task",
-    "cpu": "CPU",
-    "memory": "peak memory",
-}
+_METRIC_WORDS = {"cpu_per_task": "CPU per task", "cpu": "CPU", "memory": "peak memory"}
+_DURATION_WORDS = {"roundtrip": "round trip"}
 
 
 def is_circumstance(axis: str) -> bool:
@@ -94,8 +88,18 @@ def metric_text(metric: str) -> str:
         return _METRIC_WORDS[metric]
     if metric.endswith(")") and "(" in metric:
         statistic, duration = metric[:-1].split("(", 1)
-        return f"{_STATISTIC_WORDS.get(statistic, statistic)} {duration.replace('_', ' ')}"
+        return f"{_STATISTIC_WORDS.get(statistic, statistic)} {duration_text(duration)}"
     return metric.replace("_", " ")
+
+
+def duration_text(duration: str) -> str:
+    """``prefetch wait``, ``round trip``."""
+    return _DURATION_WORDS.get(duration, duration.replace("_", " "))
+
+
+def metric_value(metric: str, value: float) -> str:
+    """A metric's value in the unit a person reads; a capacity is a rate."""
+    return units.format_metric("throughput" if metric == "capacity" else metric, value)
 
 
 def listed(words: Sequence[str]) -> str:
@@ -103,3 +107,8 @@ def listed(words: Sequence[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def first_of(words: Sequence[str], most: int) -> list[str]:
+    """The first ``most`` and how many more there are."""
+    return [*words[:most], *([f"{len(words) - most} more"] if len(words) > most else [])]

@@ -93,7 +93,12 @@ def scale_of(metric: str, high: float) -> tuple[float, str]:
         return 1.0, "s"
     if metric == "memory":
         return (2.0**30, "GiB") if high >= 2.0**30 else (2.0**20, "MiB")
-    plain = {"throughput": (1.0, "tasks/s"), "utilisation": (0.01, "%"), "cpu": (1.0, "cores")}
+    plain = {
+        "throughput": (1.0, "tasks/s"),
+        "capacity": (1.0, "tasks/s"),
+        "utilisation": (0.01, "%"),
+        "cpu": (1.0, "cores"),
+    }
     return plain.get(metric, (1.0, ""))
 
 

@@ -227,7 +227,7 @@ def _trial_text(trial: model.Trial) -> str:
 
 def _result_text(result: model.TrialResult) -> str:
     shown = [m for m in ("throughput", "makespan") if m in result.metrics]
-    return ", ".join(f"{m} {units.format_metric(m, result.metrics[m])}" for m in shown) or "done"
+    return ", ".join(f"{m} {labels.metric_value(m, result.metrics[m])}" for m in shown) or "done"
 
 
 def _failed_line(trial: model.Trial, result: model.TrialResult) -> Text:
