@@ -115,14 +115,14 @@ def _gates(gates: Any, check_gate: CheckGate | None) -> list[Mistake]:
 
 def _metric(setups: Sequence[model.Setup]) -> str:
     """What answers when the file does not say: a flood's response times are only positions in the backlog,
-    and of closed and open loads together only the time from the sending on is the same thing.
+    and nobody waits for the results of an open load.
     """
     shapes = {setup.load.shape for setup in setups}
     if shapes == {"saturate"}:
         return "capacity"
     if shapes & {"flood", "saturate"}:
         return "throughput"
-    return "p95(roundtrip)" if "closed" in shapes else "p95(response)"
+    return "p95(roundtrip)" if shapes == {"closed"} else "p95(response)"
 
 
 def _setups(

@@ -109,7 +109,7 @@ def test_phases(read):
     ("loads", "metric"),
     [
         ([0, 1], "throughput"),
-        ([1, 8], "p95(roundtrip)"),
+        ([1, 8], "p95(response)"),
         ([1, 9], "throughput"),
         ([1, 2], "p95(response)"),
         ([9, 10], "capacity"),
