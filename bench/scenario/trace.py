@@ -74,7 +74,10 @@ def lines_of(path: Path, rows: list[int]) -> dict[int, int]:
         return {row: row + 1 for row in rows}
     found: dict[int, int] = {}
     row, width, end = -1, 0, 0
-    with path.open(encoding="utf-8-sig", newline="") as file, contextlib.suppress(csv.Error):
+    with (
+        contextlib.suppress(csv.Error),
+        path.open(encoding="utf-8-sig", errors="replace", newline="") as file,
+    ):
         reader = csv.reader(file)
         for cells in reader:
             line, end = end + 1, reader.line_num

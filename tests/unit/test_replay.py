@@ -190,6 +190,7 @@ def test_traces_are_an_axis(write, tmp_path):
         (b"\x1f\x8b\x00\x00", "is neither CSV nor Parquet"),
         (b"\xff\xfe\xfa\n", "is neither CSV nor Parquet"),
         (b"offset,task\n" + b"1,noop\n" * 10_000 + b"1,\xff\n", "is not UTF-8 text"),
+        (b"offset,who\n" + b"1,me\n" * 20_000 + b"1,\xff\n-1,me\n", "trace.csv:20003: offset -1 is negative"),
         (b"PAR1 and nothing", "trace.csv cannot be read as Parquet"),
         (pd.DataFrame({"offset": ["1"]}), "the column offset holds large_string|holds string"),
         (pd.DataFrame({"offset": pd.to_datetime(["2026-01-01"])}), "the column offset holds timestamp"),
