@@ -46,6 +46,7 @@ class Bench:
         limits: Limits | None = None,
         broker: Broker | None = None,
         on_tick: Callable[[str, int], None] | None = None,
+        folder: Path | None = None,
     ) -> tuple[TrialResult, analyse.Recording]:
         shape = "flood" if flood is not None else "constant"
         setup = Setup(
@@ -68,7 +69,7 @@ class Bench:
         around = trials.Surroundings(
             brokers=self.brokers,
             keeper=self.keeper,
-            folder=self.folder,
+            folder=folder or self.folder,
             env={"CELERY_BENCH_SPINS_PER_MS": repr(self.spins_per_ms)} | self.services.needed_by(trial),
             service_pids=self.services.pids(),
             tick=tick,

@@ -48,7 +48,7 @@ def test_tasks_are_due_when_the_shape_says(bench: Any, load: Load) -> None:
 
 
 def test_a_burst_waits_and_what_is_before_it_does_not(bench: Any, sleep: Any, fresh: Any) -> None:
-    """60 tasks at once on two slots of 10 ms: half of them have ended after 150 ms; the others do not wait."""
+    """60 at once on two slots of 10 ms: half of them have ended after 150 ms; those before do not wait."""
 
     def check() -> None:
         result, _ = bench.measure(sleep(0.01), pool="threads", load=PHASES)

@@ -1,5 +1,6 @@
 """The event log loses and tears nothing, whoever writes and however it ends."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,7 +9,8 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.run import eventlog
@@ -55,6 +57,66 @@ def test_threads_lose_and_tear_nothing_and_the_file_grows(tmp_path):
     assert np.array_equal(np.sort(found["seq"]), np.arange(8 * each))
     assert np.array_equal(found["t_ns"], found["seq"] + 1), "a record mixes two writers"
     assert np.array_equal(found["state"], found["seq"] // each % 8)
+
+
+GREENLETS = """
+import importlib.util, sys
+if sys.argv[3] == "gevent":
+    from gevent import monkey, sleep, spawn, joinall
+    monkey.patch_all()
+else:
+    import eventlet
+    eventlet.monkey_patch()
+    from eventlet import sleep, spawn
+    joinall = lambda all: [each.wait() for each in all]
+spec = importlib.util.spec_from_file_location("eventlog", sys.argv[2])
+eventlog = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(eventlog)
+log = eventlog.EventLog(sys.argv[1], 0)
+
+def write(n):
+    for i in range(1000):
+        log.write(5, n * 1000 + i, n % 8, i, n * 1000 + i + 1)
+        if i % 7 == n % 7:
+            sleep(0)
+
+joinall([spawn(write, n) for n in range(100)])
+"""
+
+
+@pytest.mark.parametrize("kind", ["gevent", "eventlet"])
+@pytest.mark.filterwarnings("ignore")
+def test_greenlets_lose_and_tear_nothing(tmp_path, kind):
+    """A hundred greenlets in a process patched as the pool does it, switching between their writes."""
+    command = [sys.executable, "-W", "ignore", "-c", GREENLETS, str(tmp_path), eventlog.__file__, kind]
+    subprocess.run(command, check=True, timeout=60)
+    found, _, _ = read(only_file(tmp_path))
+    assert np.array_equal(np.sort(found["seq"]), np.arange(100_000))
+    assert np.array_equal(found["t_ns"], found["seq"] + 1), "a record mixes two writers"
+    assert np.array_equal(found["state"], found["seq"] // 1000 % 8)
+
+
+@given(plan=st.lists(st.integers(0, 3000), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None)
+def test_any_number_of_threads_lose_and_tear_nothing(tmp_path_factory, plan):
+    """One thread for each number of records in ``plan``."""
+    folder = tmp_path_factory.mktemp("log")
+    log = EventLog(str(folder), 0)
+
+    def write(thread: int, records: int) -> None:
+        for i in range(records):
+            log.write(4, thread << 20 | i, thread, i, (thread << 20 | i) + 1)
+
+    threads = [threading.Thread(target=write, args=pair) for pair in enumerate(plan)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found, _, _ = read(only_file(folder))
+    wanted = [thread << 20 | i for thread, records in enumerate(plan) for i in range(records)]
+    assert sorted(found["seq"].tolist()) == sorted(wanted)
+    assert np.array_equal(found["t_ns"], found["seq"] + 1)
+    os.close(log._file)
 
 
 def test_a_tail_sees_every_record_once(tmp_path):
@@ -123,4 +185,8 @@ def test_a_full_disk_is_an_error_not_a_crash(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1, done
     assert "OSError: [Errno 27]" in done.stderr
-    assert len(read(only_file(tmp_path))[0]) == 2 * SEGMENT_RECORDS
+    path = only_file(tmp_path)
+    assert len(read(path)[0]) == 2 * SEGMENT_RECORDS
+    tail = Tail(path)
+    assert tail.error() == errno.EFBIG, "the harness learns of it from the header"
+    tail.close()
