@@ -3,13 +3,13 @@
 Plain text: the terminal, the page and the Markdown show the same sentences.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from bench import model, units
 from bench.compare import Ranking, Rival
 from bench.effects import Effect
-from bench.report import labels, tables
+from bench.report import labels, searches, tables
 from bench.report.view import CellView, Part, ScenarioView
 
 NAMED = 3
@@ -55,18 +55,55 @@ def _finding(part: Part) -> Finding:
     ranking, several = part.ranking, len(part.cells) > 1
     if ranking is None or ranking.best is None:
         return Finding(title=part.title, sentences=_said(part, _nothing(part)))
+    if part.fruitless(part.cell(ranking.best)):
+        return Finding(title=part.title, sentences=_said(part, *_each_search(part, ranking), *_gaps(part)))
+    fruitless = [part.cell(c) for c in ranking.order if part.fruitless(part.cell(c))]
+    ranking = _without(ranking, {cell.id for cell in fruitless})
+    several = several and not (fruitless and len(ranking.order) == 1)
     if several and (len(ranking.order) == 1 or all(rival.pairs < 2 for rival in ranking.rivals)):
-        return Finding(title=part.title, sentences=_said(part, *_too_few(part, ranking), *_gaps(part)))
+        first, *more = _too_few(part, ranking)
+        words = (first, *_each_search(part, ranking), *more, *_gaps(part))
+        return Finding(title=part.title, sentences=_said(part, *words))
     advised = _advised(part, ranking)
     advice = _advice(advised, ranking) if len(ranking.contenders) > 1 else ""
     return Finding(
         title=part.title,
         sentences=_said(
-            part, _first(part, ranking), advice, *_effects(ranking), *_others(part, ranking), *_gaps(part)
+            part,
+            _first(part, ranking, alone=not several),
+            *_just_above(part, ranking, several=several),
+            *(searches.sentence(cell) for cell in fruitless[:NAMED]),
+            advice,
+            *_effects(ranking),
+            *_others(part, ranking),
+            *_gaps(part),
         ),
         decided=not several or len(ranking.contenders) < len(ranking.order),
         advised=advised,
     )
+
+
+def _without(ranking: Ranking, cells: Collection[str]) -> Ranking:
+    """The ranking without these cells, of which the best is none."""
+    return replace(
+        ranking,
+        order=tuple(c for c in ranking.order if c not in cells),
+        rivals=tuple(r for r in ranking.rivals if r.cell not in cells),
+        contenders=tuple(c for c in ranking.contenders if c not in cells),
+        cheapest=ranking.best if ranking.cheapest in cells else ranking.cheapest,
+    )
+
+
+def _each_search(part: Part, ranking: Ranking) -> list[str]:
+    """What the searches of the first few cells found."""
+    cells = [part.cell(c) for c in ranking.order] if ranking.metric == "capacity" else []
+    return [searches.sentence(cell) for cell in cells[:NAMED]]
+
+
+def _just_above(part: Part, ranking: Ranking, *, several: bool) -> list[str]:
+    """Why the best of several cells did not sustain more."""
+    above = searches.beyond(part.cell(ranking.order[0])) if several and ranking.metric == "capacity" else ""
+    return [f"{above}."] if above else []
 
 
 def _said(part: Part, first: str, *more: str) -> tuple[str, ...]:
@@ -95,15 +132,21 @@ def _too_few(part: Part, ranking: Ranking) -> list[str]:
     ]
 
 
-def _first(part: Part, ranking: Ranking) -> str:
+def _first(part: Part, ranking: Ranking, *, alone: bool) -> str:
     """The best cell, its number, and how far ahead it is of the next that is told apart."""
     best = part.cell(ranking.order[0])
     number = tables.number(ranking.metric, best.summary.metrics[ranking.metric])
     metric = labels.metric_text(ranking.metric)
     interval = f" (95 % interval {number.interval})" if number.interval else ""
-    if len(part.cells) == 1:
+    if alone and ranking.metric == "capacity":
+        return searches.sentence(best)
+    if alone:
         return f"{metric} {number.point}{interval or ', in one trial: how far it varies is not known'}."
-    head = f"{best.label} has the {_superlative(ranking.metric)} {metric}, {number.point}{interval}"
+    slo = best.setup.load.slo
+    if ranking.metric == "capacity" and slo:
+        head = f"{best.label} sustains the highest rate with {slo}, {number.point}{interval}"
+    else:
+        head = f"{best.label} has the {_superlative(ranking.metric)} {metric}, {number.point}{interval}"
     behind = [r for r in ranking.rivals if r.told_apart and r.ratio]
     if not behind:
         return f"{head}{_all_level(part, ranking)}."

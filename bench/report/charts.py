@@ -1,14 +1,18 @@
 """Every picture of a report with its title and a caption that says how to read it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench import units
-from bench.report import draw, draw_time, figures
+from bench.report import draw, draw_load, draw_time, figures, labels
+from bench.report.drift import drift_figure
+from bench.report.flow import FlowFigure, flow_figure
 from bench.report.lanes import LaneFigure, lane_figure
+from bench.report.phases import Grid, of_cell, phase_figure
 from bench.report.resources import ResourceFigure, resource_figure
+from bench.report.searches import search_figure, step_grids
 from bench.report.view import ScenarioView
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ class Chart:
     title: str
     caption: str
     figure: Callable[[], "Figure"]
+    tables: tuple[Grid, ...] = ()
+    """Folded away below the picture."""
 
 
 def slug(text: str) -> str:
@@ -36,28 +42,16 @@ def charts(view: ScenarioView, run: "store.Run", prefix: str = "") -> Iterator[C
     """The pictures of a scenario for which there are data, the one that answers its question first."""
     if not any(cell.measured for cell in view.cells):
         return
-    for metric in dict.fromkeys((view.scenario.metric, "throughput")):
+    looked_for = figures.searches(view)
+    for metric in dict.fromkeys((view.scenario.metric, *(() if looked_for else ("throughput",)))):
         if any(metric in cell.summary.metrics for cell in view.cells):
             yield _metric(view, metric, prefix)
-    latency = figures.percentile_figure(view)
-    if any(value for panel in latency.panels for value in panel.values):
-        yield Chart(
-            name=f"{prefix}latency",
-            title=f"{figures.figure_title(latency.duration)} time: the usual task and the slow ones",
-            caption=_latency_caption(latency.duration),
-            figure=lambda: draw.percentiles(latency),
-        )
-    waits = figures.wait_figure(view)
-    if any(value for panel in waits.panels for value in panel.values):
-        yield Chart(
-            name=f"{prefix}waiting",
-            title="Where the waiting happens",
-            caption="A task's way, on average: published late, waiting in the broker, reserved by a worker"
-            " but not yet started (hatched: what the prefetch multiplier moves), running.",
-            figure=lambda: draw.waits(waits),
-        )
+    if looked_for:
+        yield from _searches(view, prefix)
+    yield from _over_time(view, run, prefix)
+    yield from _settings(view, prefix, " At the highest rate that was held." if looked_for else "")
     lanes = lane_figure(view, run)
-    if lanes.rows:
+    if lanes.rows and not looked_for:  # one search is a dozen loads: too much for one picture
         yield Chart(
             name=f"{prefix}lanes",
             title="Who ran what when",
@@ -71,6 +65,89 @@ def charts(view: ScenarioView, run: "store.Run", prefix: str = "") -> Iterator[C
             title="CPU and memory while the load ran",
             caption=_resources_caption(resources),
             figure=lambda: draw_time.resources(resources),
+        )
+
+
+def drift_chart(views: Sequence[ScenarioView]) -> Chart | None:
+    """How the machine's speed moved over the run and how trials moved with it; None without spins."""
+    data = drift_figure(views)
+    if data is None:
+        return None
+    return Chart(
+        name="host-speed",
+        title="How steady the machine was",
+        caption="Above: CPU time of a fixed piece of work before and after each trial, while the machine was"
+        f" idle; higher is slower. Below: each trial's {data.what} relative to its cell's mean. {data.text}",
+        figure=lambda: draw_load.drift(data),
+    )
+
+
+def _searches(view: ScenarioView, prefix: str) -> Iterator[Chart]:
+    data = search_figure(view)
+    if data.panels:
+        more = f" ({units.plural(data.left_out, 'more cell')} in the table.)" if data.left_out else ""
+        yield Chart(
+            name=f"{prefix}search",
+            title="How the highest rate was found",
+            caption="Each dot is a step: tasks at one rate, and what became of the metric that the SLO limits"
+            " (dashed line). A step below the limit can be missed, too: its backlog grew; one that is lost"
+            f" for certain is cut before it gets worse. Vertical line: the highest rate held by majority; band: its 95 % interval.{more}",
+            figure=lambda: draw_load.searches(data),
+            tables=tuple(step_grids(view)),
+        )
+
+
+def _over_time(view: ScenarioView, run: "store.Run", prefix: str) -> Iterator[Chart]:
+    """Phase by phase, and tasks over time."""
+    by_phase = phase_figure(view)
+    if by_phase.panels:
+        yield Chart(
+            name=f"{prefix}phases",
+            title=f"{figures.figure_title(by_phase.metric)} by phase",
+            caption="Tasks count in the phase in which they were due, whenever they ended. Mark: the mean of"
+            " the trials; bar: its 95 % interval; small dots: the trials. A phase with too few tasks for a"
+            " percentile has none.",
+            figure=lambda: draw_load.phases(by_phase),
+            tables=tuple(of_cell(p, cell) for p in view.parts for cell in p.cells if cell.summary.phases),
+        )
+    flow = flow_figure(view, run)
+    if flow.panels:
+        yield Chart(
+            name=f"{prefix}flow",
+            title="Tasks over time",
+            caption=_flow_caption(flow),
+            figure=lambda: draw_load.flow(flow),
+        )
+
+
+def _flow_caption(data: FlowFigure) -> str:
+    left_out = max(p.left_out for p in data.panels)
+    chosen = "The best cell of each pool" if left_out else "Each cell"
+    phases = " Dotted lines: where a phase begins." if any(p.phases for p in data.panels) else ""
+    return (
+        "Above: tasks due (grey) and completed a second. Below: the backlog, tasks due and not yet ended."
+        f"{phases} {chosen}, by trials of one block."
+    )
+
+
+def _settings(view: ScenarioView, prefix: str, where: str) -> Iterator[Chart]:
+    """Percentiles and the parts of the waiting; ``where`` they hold."""
+    latency = figures.percentile_figure(view)
+    if any(value for panel in latency.panels for value in panel.values):
+        yield Chart(
+            name=f"{prefix}latency",
+            title=f"{labels.duration_title(latency.duration)}: the usual task and the slow ones",
+            caption=_latency_caption(latency.duration) + where,
+            figure=lambda: draw.percentiles(latency),
+        )
+    waits = figures.wait_figure(view)
+    if any(value for panel in waits.panels for value in panel.values):
+        yield Chart(
+            name=f"{prefix}waiting",
+            title="Where the waiting happens",
+            caption="A task's way, on average: published late, waiting in the broker, reserved by a worker"
+            " but not yet started (hatched: what the prefetch multiplier moves), running." + where,
+            figure=lambda: draw.waits(waits),
         )
 
 
@@ -91,11 +168,11 @@ def _metric(view: ScenarioView, metric: str, prefix: str) -> Chart:
 
 
 def _latency_caption(duration: str) -> str:
-    why = (
-        "From start to end of a task. In a flood the rest of its latency is only its place in the backlog. "
-        if duration == "service"
-        else "From when a task should have been published to its end. "
-    )
+    why = {
+        "service": "From start to end of a task. In a flood the rest of its latency is only its place in the"
+        " backlog. ",
+        "roundtrip": "From the call of a task until its caller has the result. ",
+    }.get(duration, "From when a task should have been published to its end. ")
     return f"{why}From the median to the slowest task; a percentile is left out where tasks were too few."
 
 

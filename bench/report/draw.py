@@ -80,7 +80,7 @@ def percentiles(data: PercentileFigure) -> "Figure":
         log = bool(values) and max(values) > LOG_FROM * min(values)
         sheet.duration_axis(axes, values, log=log)
         axes.set_xlabel(
-            f"{labels.metric_text(data.duration)} time{', log scale' if log else ''}, less is better"
+            f"{labels.duration_title(data.duration).lower()}{', log scale' if log else ''}, less is better"
         )
     names = {"p50": "median", "max": "slowest task"}
     sheet.legend(

@@ -1,5 +1,6 @@
 """The pictures over time, drawn from their data: CPU and memory (``resources``), lanes (``lanes``)."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from bench import units
 from bench.report import palette, sheet
 from bench.report.lanes import Bars, LaneFigure, LanePanel
-from bench.report.resources import Line, ResourceFigure, ResourcePanel
+from bench.report.resources import ResourceFigure, ResourcePanel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def _resource_panel(left: "Axes", right: "Axes", panel: ResourcePanel, cores: fl
     high = max((max(line.memory, default=0.0) for line in panel.lines), default=0.0)
     scale, unit = sheet.scale_of("memory", high)
     handles = []
-    for line, dash in zip(panel.lines, _dashes(panel.lines), strict=True):
+    for line, dash in zip(panel.lines, dashes([line.pool for line in panel.lines]), strict=True):
         look: dict[str, Any] = {"color": palette.pool_colour(line.pool), "linestyle": dash}
         left.plot(line.cpu_t, line.cpu, **look)
         right.plot(line.memory_t, [m / scale for m in line.memory], marker="o", ms=3, **look)
@@ -61,9 +62,9 @@ def _resource_panel(left: "Axes", right: "Axes", panel: ResourcePanel, cores: fl
     right.legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=1.8)
 
 
-def _dashes(lines: tuple[Line, ...]) -> list[Any]:
+def dashes(pools: Sequence[str | None]) -> list[Any]:
     """Lines of the same colour differ by their dashes."""
-    return [DASHES[sum(o.pool == line.pool for o in lines[:i]) % len(DASHES)] for i, line in enumerate(lines)]
+    return [DASHES[pools[:i].count(pool) % len(DASHES)] for i, pool in enumerate(pools)]
 
 
 def lanes(data: LaneFigure) -> "Figure":

@@ -97,6 +97,12 @@ def duration_text(duration: str) -> str:
     return _DURATION_WORDS.get(duration, duration.replace("_", " "))
 
 
+def duration_title(duration: str) -> str:
+    """``Response time``, ``Round trip``."""
+    text = duration_text(duration).capitalize()
+    return text if duration in _DURATION_WORDS else f"{text} time"
+
+
 def metric_value(metric: str, value: float) -> str:
     """A metric's value in the unit a person reads; a capacity is a rate."""
     return units.format_metric("throughput" if metric == "capacity" else metric, value)

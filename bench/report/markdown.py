@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from bench import store, units
-from bench.report import answer, conditions, tables
+from bench.report import answer, conditions, phases, searches, tables
 from bench.report.view import Part, ScenarioView
 
 MOST_COLUMNS = 6
@@ -35,11 +35,17 @@ def _section(view: ScenarioView, run: store.Run) -> list[str]:
     out += [_gates(view)]
     metrics = tables.main_metrics(view)[:MOST_COLUMNS]
     out += [_table(part, metrics) for part in view.parts]
+    by_phase = phases.metric_by_phase(view)
+    out += [_grid(grid) for part in view.parts if (grid := phases.compact(part, by_phase))]
     out += ["Mean of the trials (95 % interval). Bold: the best, or perhaps as good."]
     commands = "\n\n".join(
         f"{escape(c.title)}\n\n```\n{c.text}\n```" + (f"\n\n{escape(c.note)}" if c.note else "")
         for c in answer.commands(view)
     )
+    each = [phases.of_cell(p, cell) for p in view.parts for cell in p.cells if cell.summary.phases]
+    out += [_folded("Every phase", "\n\n".join(_grid(grid) for grid in each))]
+    steps = "\n\n".join(_grid(grid) for grid in searches.step_grids(view))
+    out += [_folded("Steps of the search", steps)]
     out += [_folded("To use it", commands), _folded("Doubts", _doubts(view))]
     return [*out, _folded("Failed trials", _failures(view))]
 
@@ -63,6 +69,19 @@ def _table(part: Part, metrics: Sequence[str]) -> str:
         cells = [str(n) if n else "–" for n in row.numbers]
         trials = row.cell.trouble or str(len(row.cell.results))
         lines.append(f"| {f'**{name}**' if row.level else name} | {' | '.join(cells)} | {trials} |")
+    return "\n".join(lines)
+
+
+def _grid(grid: phases.Grid) -> str:
+    lines = [
+        f"**{escape(grid.title)}**",
+        "",
+        f"| {' | '.join(map(escape, (grid.corner, *grid.columns)))} |",
+        f"| --- |{' ---: |' * len(grid.columns)}",
+    ]
+    for name, texts in grid.rows:
+        head = f"**{escape(name)}**" if name in grid.best else escape(name)
+        lines.append(f"| {' | '.join((head, *(escape(text or '–') for text in texts)))} |")
     return "\n".join(lines)
 
 

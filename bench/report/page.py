@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench import model, store, units
 from bench.errors import EnvironmentFault
-from bench.report import answer, conditions, labels, markdown, palette, sheet, tables
-from bench.report.charts import Chart, charts, slug
+from bench.report import answer, conditions, labels, markdown, palette, phases, sheet, tables
+from bench.report.charts import Chart, charts, drift_chart, slug
 from bench.report.view import GateView, ScenarioView, collect
 
 if TYPE_CHECKING:
@@ -70,8 +70,13 @@ def _fill(run: store.Run, folder: Path) -> None:
 
     views = collect(run)
     sections = [_section(view, run, folder, several=len(views) > 1) for view in views]
+    files = ["report.md", "cells.csv", "trials.csv"]
     (folder / "cells.csv").write_text(tables.cells_csv(views), encoding="utf-8")
     (folder / "trials.csv").write_text(tables.trials_csv(views), encoding="utf-8")
+    for name, text in (("phases.csv", tables.phases_csv(views)), ("steps.csv", tables.steps_csv(views))):
+        if text:
+            (folder / name).write_text(text, encoding="utf-8")
+            files.append(name)
     (folder / "report.md").write_text(markdown.report(run, views), encoding="utf-8")
     questions = [view.scenario.question for view in views]
     html = _template().render(
@@ -81,7 +86,8 @@ def _fill(run: store.Run, folder: Path) -> None:
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         sections=sections,
         conditions=conditions.conditions(run, views),
-        files=("report.md", "cells.csv", "trials.csv"),
+        host=_pictures(filter(None, [drift_chart(views)]), folder),
+        files=files,
     )
     (folder / "index.html").write_text(html, encoding="utf-8")
 
@@ -105,6 +111,7 @@ def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool)
     """Everything the template shows of one scenario, as plain values."""
     scenario = view.scenario
     prefix = f"{slug(scenario.name)}-" if several else ""
+    by_phase = phases.metric_by_phase(view)
     return {
         "id": f"question-{slug(scenario.name)}",
         "question": scenario.question,
@@ -115,6 +122,7 @@ def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool)
         "doubts": [_doubt(group) for group in tables.doubt_groups(view)],
         "figures": _pictures(charts(view, run, prefix), folder),
         "table": _table(view),
+        "phases": [grid for part in view.parts if (grid := phases.compact(part, by_phase))],
         "failures": _failures(view),
         "scenario_name": scenario.name,
         "shape": f"{units.plural(len(scenario.cells), 'cell')}, {scenario.repeats} × each",
@@ -134,7 +142,8 @@ def _pictures(found: Iterable[Chart], folder: Path) -> list[dict[str, Any]]:
             (folder / f"{chart.name}.svg").write_text(text, encoding="utf-8")
             sheet.png(figure, folder / f"{chart.name}.png")
             inline = Markup(sheet.inline(text, str(escape(chart.title))))
-            out.append({"name": chart.name, "title": chart.title, "caption": chart.caption, "svg": inline})
+            words = {"name": chart.name, "title": chart.title, "caption": chart.caption}
+            out.append({**words, "svg": inline, "tables": chart.tables})
     return out
 
 

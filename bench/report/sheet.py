@@ -1,6 +1,7 @@
 """Paper and ink for the pictures: sheets of panels, legends, axes in human units, saving as SVG and PNG."""
 
 import io
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import units
-from bench.report import palette
+from bench.report import labels, palette
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 STYLE = Path(__file__).with_name("report.mplstyle")
@@ -118,6 +120,36 @@ def duration_axis(axes: "Axes", seconds: Sequence[float], *, log: bool) -> None:
         axes.set_xlim(0, high * 1.08)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _tick(x)))
+
+
+def log_ticks(axis: "Axis", low: float, high: float) -> None:
+    """Few ticks on a logarithmic axis, at round numbers, none without a label."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    span = high / low
+    steps: tuple[float, ...] = (1, 1.5, 2, 3, 4, 5, 7)
+    for least, fewer in ((4, (1, 1.5, 2, 3, 5, 7)), (12, (1, 2, 5)), (50, (1, 3)), (500, (1,))):
+        steps = fewer if span > least else steps
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**n for n in exponents for step in steps]
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_minor_locator(NullLocator())
+
+
+def human(axis: "Axis", metric: str) -> None:
+    """Ticks with their units."""
+    from matplotlib.ticker import FuncFormatter
+
+    timed = metric.endswith(")") or metric in ("makespan", "cpu_per_task")
+    text = _tick if timed else lambda value: labels.metric_value(metric, value)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
+
+
+def whole_numbers(axis: "Axis") -> None:
+    """Ticks at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(12, integer=True, min_n_ticks=1))
 
 
 def _tick(seconds: float) -> str:

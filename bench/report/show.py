@@ -1,7 +1,7 @@
 """A run on the terminal and as JSON: ``celery-bench show`` and ``celery-bench list``."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import reduce
 from typing import Any
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bench import doubts, model, store, units
 from bench.errors import BenchError
-from bench.report import answer, conditions, tables
+from bench.report import answer, conditions, phases, searches, tables
 from bench.report.view import GateView, Part, ScenarioView, collect
 
 MOST_CASES = 3
@@ -25,26 +25,35 @@ UNLIMITED_WIDTH = 10_000
 
 def as_json(run: store.Run) -> dict[str, Any]:
     """Every cell and every metric, SI units, as ``celery-bench show --json`` writes it; no NaN."""
+    trials: dict[tuple[str, str], list[model.TrialResult]] = {}
+    for result in run.results():
+        trials.setdefault((result.scenario, result.cell), []).append(result)
     return {
         "format": model.FORMAT,
         "run": run.name,
-        "cells": [_cell_json(summary) for summary in doubts.summarise_run(run)],
+        "cells": [_cell_json(s, trials.get((s.scenario, s.cell), [])) for s in doubts.summarise_run(run)],
     }
 
 
-def _cell_json(summary: model.CellSummary) -> dict[str, Any]:
-    metrics = {
-        name: {"point": e.point, "lower": _finite(e.lower), "upper": _finite(e.upper)}
-        for name, e in summary.metrics.items()
-        if math.isfinite(e.point)
-    }
+def _cell_json(summary: model.CellSummary, trials: Sequence[model.TrialResult]) -> dict[str, Any]:
     return {
         "scenario": summary.scenario,
         "settings": dict(summary.settings),
         "trials": summary.trials,
         "failed_trials": summary.failed_trials,
-        "metrics": metrics,
+        "metrics": _numbers(summary.metrics),
+        "phases": [{"name": phase.name, "metrics": _numbers(phase.metrics)} for phase in summary.phases],
+        "searches": [searches.as_json(trial) for trial in trials if trial.ok and trial.search],
+        "host": [{"trial": trial.trial, **trial.host} for trial in trials if trial.host],
         "doubts": [asdict(doubt) for doubt in summary.doubts],
+    }
+
+
+def _numbers(metrics: Mapping[str, model.Estimate]) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {"point": e.point, "lower": _finite(e.lower), "upper": _finite(e.upper)}
+        for name, e in metrics.items()
+        if math.isfinite(e.point)
     }
 
 
@@ -68,6 +77,7 @@ def _render_scenario(view: ScenarioView, run: store.Run, console: Console, *, ev
             console.print(*(_split(part, metrics, console) for metrics in tables.metric_groups(part)))
         elif any(cell.results for cell in part.cells):
             console.print(_fitting(part, tables.main_metrics(view), console))
+        _render_phases(part, phases.metric_by_phase(view), console, every=every)
     for finding in answer.findings(view):
         console.print(Text(finding.text, style="" if finding.decided else "yellow"))
     for remark in conditions.remarks(view, run):
@@ -75,6 +85,47 @@ def _render_scenario(view: ScenarioView, run: store.Run, console: Console, *, ev
     for gate in view.gates:
         _render_gate(gate, console)
     _render_doubts(view, console, every=every)
+
+
+def _render_phases(part: Part, metric: str, console: Console, *, every: bool) -> None:
+    """The scenario's metric by phase; ``every``: also each phase's main metrics and each step of a search."""
+    grid = phases.compact(part, metric)
+    if grid:
+        console.print(*_grids(grid, console))
+    for cell in part.cells if every else ():
+        if cell.summary.phases:
+            console.print(*_grids(phases.of_cell(part, cell), console))
+        for trial in searches.searched(cell):
+            console.print(*_grids(searches.step_grid(part, cell, trial), console))
+
+
+def _grids(grid: phases.Grid, console: Console) -> list[Table]:
+    """The grid as one table, turned if it only fits then, else cut into several."""
+    if not _fits(_grid_table(grid), console) and len(grid.columns) > len(grid.rows):
+        grid = grid.turned()
+    out = []
+    columns = len(grid.columns)
+    first = 0
+    while first < columns:
+        last = next(
+            (n for n in range(columns, first + 1, -1) if _fits(_grid_table(grid, first, n), console)),
+            first + 1,
+        )
+        out.append(_grid_table(grid, first, last))
+        first = last
+    return out
+
+
+def _grid_table(grid: phases.Grid, first: int = 0, last: int | None = None) -> Table:
+    """The columns from ``first`` to before ``last``."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title=grid.title, title_justify="left")
+    table.add_column(grid.corner, vertical="bottom")
+    for name in grid.columns[first:last]:
+        table.add_column(name.replace(" ", "\n", 1), justify="right", vertical="bottom")
+    for name, texts in grid.rows:
+        words = [Text(text or "–") for text in texts[first:last]]
+        table.add_row(Text(name), *words, style="bold" if name in grid.best else "")
+    return table
 
 
 def _render_gate(gate: GateView, console: Console) -> None:

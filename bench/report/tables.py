@@ -200,6 +200,34 @@ def trials_csv(views: Iterable[ScenarioView]) -> str:
     return _csv(lines)
 
 
+def phases_csv(views: Iterable[ScenarioView]) -> str:
+    """One line for each cell, phase and metric, SI units; empty where no load has phases."""
+    listed = list(views)
+    axes = _axes(listed)
+    lines: list[list[object]] = []
+    for s in (cell.summary for view in listed for cell in view.cells):
+        head = [s.scenario, s.cell, *(s.settings.get(a, "") for a in axes)]
+        for phase in s.phases:
+            for metric, e in phase.metrics.items():
+                lines.append([*head, phase.name, metric, repr(e.point), _si(e.lower), _si(e.upper), e.n])
+    names = ["scenario", "cell", *axes, "phase", "metric", "point", "lower", "upper", "n"]
+    return _csv([names, *lines]) if lines else ""
+
+
+def steps_csv(views: Iterable[ScenarioView]) -> str:
+    """One line for each step of each search, SI units; empty where nothing was searched."""
+    listed = list(views)
+    axes = _axes(listed)
+    lines: list[list[object]] = []
+    for r in sorted((r for view in listed for r in view.results if r.search), key=lambda r: r.position):
+        head = [r.trial, r.scenario, r.cell, *(r.settings.get(a, "") for a in axes), r.block]
+        for i, step in enumerate(r.search["steps"], start=1):
+            numbers = [_si(step[name]) for name in ("rate", "seconds", "value", "slope")]
+            lines.append([*head, i, *numbers, step["tasks"], "yes" if step["held"] else "no", step["why"]])
+    names = ["step", "rate", "seconds", "value", "slope", "tasks", "held", "why"]
+    return _csv([["trial", "scenario", "cell", *axes, "block", *names], *lines]) if lines else ""
+
+
 def _axes(views: Sequence[ScenarioView]) -> list[str]:
     return list(dict.fromkeys(a for view in views for cell in view.cells for a in cell.settings))
 

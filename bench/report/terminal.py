@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import model, units
-from bench.report import labels
+from bench.report import labels, searches
 
 REDRAW_S = 0.5
 HEARTBEAT_S = 10.0
@@ -226,8 +226,13 @@ def _trial_text(trial: model.Trial) -> str:
 
 
 def _result_text(result: model.TrialResult) -> str:
-    shown = [m for m in ("throughput", "makespan") if m in result.metrics]
-    return ", ".join(f"{m} {labels.metric_value(m, result.metrics[m])}" for m in shown) or "done"
+    if result.search:
+        return searches.short(result)
+    shown = [m for m in ("throughput", "makespan", "p95(roundtrip)") if m in result.metrics]
+    return (
+        ", ".join(f"{labels.metric_text(m)} {labels.metric_value(m, result.metrics[m])}" for m in shown)
+        or "done"
+    )
 
 
 def _failed_line(trial: model.Trial, result: model.TrialResult) -> Text:

@@ -66,7 +66,13 @@ class Part:
             for r in self.ranking.rivals
             if r.lower is None or r.upper is None or r.lower <= 1 <= r.upper
         }
-        return frozenset(c for c in self.ranking.contenders if c in wide or c == self.ranking.best)
+        none = {cell.id for cell in self.cells if self.fruitless(cell)}
+        return frozenset(c for c in self.ranking.contenders if c == self.ranking.best or c in wide - none)
+
+    def fruitless(self, cell: CellView) -> bool:
+        """Whether no rate kept the cell's SLO, so that there is nothing to compare by ratio."""
+        capacity = cell.summary.metrics.get("capacity")
+        return capacity is not None and capacity.point <= 0
 
     def cell(self, cell_id: str) -> CellView:
         return next(c for c in self.cells if c.id == cell_id)

@@ -22,7 +22,8 @@ def test_json_is_as_promised(sample: store.Run) -> None:
     assert list(data) == ["format", "run", "cells"]
     assert (data["format"], data["run"], len(data["cells"])) == (1, "sample", 8)
     cell = data["cells"][0]
-    assert list(cell) == ["scenario", "settings", "trials", "failed_trials", "metrics", "doubts"]
+    more = ["phases", "searches", "host"]
+    assert list(cell) == ["scenario", "settings", "trials", "failed_trials", "metrics", *more, "doubts"]
     assert cell["settings"] == {"workload": "cpu", "workers.pool": "prefork", "workers.prefetch": 1}
     assert list(cell["metrics"]["throughput"]) == ["point", "lower", "upper"]
     assert cell["metrics"]["throughput"]["lower"] < cell["metrics"]["throughput"]["point"]
