@@ -70,6 +70,14 @@ class Shell:
         out, err = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
+    @staticmethod
+    def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+        """It ended with this exit code and these words on stderr, and without a traceback."""
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        for word in words:
+            assert word in done.stderr, done.stderr
+
     def left(self) -> list[str]:
         """Processes with our mark, or working in our temporary folder (Valkey overwrites its environment)."""
         found = []

@@ -10,13 +10,6 @@ import pytest
 pytestmark = pytest.mark.real
 
 
-def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    for word in words:
-        assert word in done.stderr, done.stderr
-
-
 def test_all_mistakes_at_once_with_file_line_and_path(shell):
     shell.write(
         "bad.yaml",
@@ -24,13 +17,13 @@ def test_all_mistakes_at_once_with_file_line_and_path(shell):
         "load: {shape: flood, taks: 10}\n",
     )
     done = shell.run("run", "bad.yaml")
-    refused(done, 2, "bad.yaml:2", "bad.yaml:3", "bad.yaml:4", "io.sleep", "tasks", "workers.prefetch")
+    shell.refused(done, 2, "bad.yaml:2", "bad.yaml:3", "bad.yaml:4", "io.sleep", "tasks", "workers.prefetch")
     assert not (shell.folder / "results").exists()
     assert shell.left() == []
 
 
 def test_an_unknown_scenario_names_the_shipped_ones(shell):
-    refused(shell.run("run", "quikstart"), 2, "quickstart")
+    shell.refused(shell.run("run", "quikstart"), 2, "quickstart")
 
 
 def test_a_missing_broker_binary(shell, tiny):
@@ -38,7 +31,7 @@ def test_a_missing_broker_binary(shell, tiny):
     Path(tiny).write_text("broker: redis\n" + Path(tiny).read_text())
     if Path("/usr/sbin/redis-server").exists():
         pytest.skip("redis-server stands where it is always found")
-    refused(shell.run("run", tiny), 3, "redis-server is not installed", "valkey")
+    shell.refused(shell.run("run", tiny), 3, "redis-server is not installed", "valkey")
 
 
 def test_a_broker_that_does_not_answer_and_its_password(shell, tiny):
@@ -46,7 +39,7 @@ def test_a_broker_that_does_not_answer_and_its_password(shell, tiny):
         closed.bind(("127.0.0.1", 0))
         url = f"redis://user:hunter2@127.0.0.1:{closed.getsockname()[1]}/0"
         done = shell.run("run", tiny, "--broker", url)
-    refused(done, 3, "No broker answers", "***")
+    shell.refused(done, 3, "No broker answers", "***")
     assert "hunter2" not in done.stdout + done.stderr
     for path in shell.folder.rglob("*"):
         assert not path.is_file() or b"hunter2" not in path.read_bytes(), path
@@ -58,14 +51,14 @@ def test_a_port_that_is_taken(shell, tiny):
         taken.listen()
         port = taken.getsockname()[1]
         Path(tiny).write_text(f"broker: {{kind: valkey, port: {port}}}\n" + Path(tiny).read_text())
-        refused(shell.run("run", tiny), 3, f"port {port}")
+        shell.refused(shell.run("run", tiny), 3, f"port {port}")
     assert shell.left() == []
 
 
 def test_a_results_folder_that_cannot_be_written(shell, tiny):
     (shell.folder / "results").write_text("a file is in the way")
-    refused(shell.run("run", tiny), 2, "results")
-    refused(shell.run("--results", "/proc/results", "run", tiny), 3, "/proc")
+    shell.refused(shell.run("run", tiny), 2, "results")
+    shell.refused(shell.run("--results", "/proc/results", "run", tiny), 3, "/proc")
     assert shell.left() == []
 
 
@@ -80,7 +73,7 @@ def test_a_full_disk_keeps_what_is_finished(shell, tiny):
         pytest.skip("mounting needs root")
     try:
         done = shell.run("--results", str(mount), "run", tiny, "--repeats", "5", "--no-report")
-        refused(done, 3, "disk")
+        shell.refused(done, 3, "disk")
         shown = shell.run("--results", str(mount), "show", "latest", "--json")
         assert shown.returncode == 0, shown.stderr
         assert sum(cell["trials"] for cell in json.loads(shown.stdout)["cells"]) >= 1
@@ -105,13 +98,13 @@ def test_ten_thousand_cells_ask_first(shell, tiny):
     text = Path(tiny).read_text().replace("[1, 4]", str(list(range(1, 101))))
     Path(tiny).write_text(text.replace("matrix:\n", f"matrix:\n  load.tasks: {list(range(1, 101))}\n"))
     done = shell.run("run", tiny)
-    refused(done, 2, "20000 trials", "--yes")
+    shell.refused(done, 2, "20000 trials", "--yes")
     assert not (shell.folder / "results").exists()
 
 
 def test_an_unknown_run_and_an_empty_folder(shell):
-    refused(shell.run("show", "nosuch"), 2, "nosuch")
-    refused(shell.run("report", "latest"), 2)
+    shell.refused(shell.run("show", "nosuch"), 2, "nosuch")
+    shell.refused(shell.run("report", "latest"), 2)
     assert shell.run("list").returncode == 0
 
 
@@ -120,7 +113,7 @@ def test_a_failed_trial_is_told_and_the_session_goes_on(shell, tiny):
     text = Path(tiny).read_text().replace("{seconds: 0.01}", "{seconds: 5}").replace("tasks: 60", "tasks: 4")
     Path(tiny).write_text(text.replace("repeats: 2", "repeats: 1\nwarmup: {tasks_per_slot: 0}"))
     done = shell.run("run", tiny)
-    refused(done, 4, "no completion for 1 s")
+    shell.refused(done, 4, "no completion for 1 s")
     shown = json.loads(shell.run("show", "--json").stdout)
     assert [cell["failed_trials"] for cell in shown["cells"]] == [1, 1]
 
@@ -139,14 +132,14 @@ def test_output_is_plain_where_there_is_no_terminal(shell, tiny):
 def test_one_run_is_measured_by_one_session(shell, tiny):
     first = shell.start("run", tiny, "--repeats", "4", "--no-report")
     shell.wait_until(lambda: any((shell.folder / "results").glob("*/trials.jsonl")))
-    refused(shell.run("run", "--resume", "latest"), 2, "still being measured")
+    shell.refused(shell.run("run", "--resume", "latest"), 2, "still being measured")
     first.communicate(timeout=60)
     assert first.returncode == 0
 
 
 def test_a_broker_that_is_missing_leaves_no_empty_run(shell, tiny):
     done = shell.run("run", tiny, "--broker", "redis://127.0.0.1:1/0")
-    refused(done, 3, "No broker answers")
+    shell.refused(done, 3, "No broker answers")
     assert "Interrupted" not in done.stderr
     assert not list((shell.folder / "results").glob("*/run.json"))
 
@@ -158,7 +151,7 @@ def test_a_run_that_is_none_breaks_neither_list_nor_show(shell, tiny):
     (odd / "run.json").write_text('{"format": 1}')
     assert shell.run("list").returncode == 0
     assert shell.run("show", "latest").returncode == 0
-    refused(shell.run("show", "odd"), 2, "cannot be read")
+    shell.refused(shell.run("show", "odd"), 2, "cannot be read")
 
 
 def test_a_user_with_packages_called_like_ours(shell, tiny):
