@@ -56,7 +56,7 @@ def _finding(part: Part) -> Finding:
     if ranking is None or ranking.best is None:
         return Finding(title=part.title, sentences=_said(part, _nothing(part)))
     if part.fruitless(part.cell(ranking.best)):
-        return Finding(title=part.title, sentences=_said(part, *_each_search(part, ranking), *_gaps(part)))
+        return Finding(title=part.title, sentences=_said(part, *_no_rate(part, ranking), *_gaps(part)))
     fruitless = [part.cell(c) for c in ranking.order if part.fruitless(part.cell(c))]
     ranking = _without(ranking, {cell.id for cell in fruitless})
     several = several and not (fruitless and len(ranking.order) == 1)
@@ -98,6 +98,15 @@ def _each_search(part: Part, ranking: Ranking) -> list[str]:
     """What the searches of the first few cells found."""
     cells = [part.cell(c) for c in ranking.order] if ranking.metric == "capacity" else []
     return [searches.sentence(cell) for cell in cells[:NAMED]]
+
+
+def _no_rate(part: Part, ranking: Ranking) -> list[str]:
+    """No cell kept the SLO: what the first few were like where they stood idle."""
+    cells = [part.cell(c) for c in ranking.order]
+    if len(cells) == 1:
+        return [searches.sentence(cells[0])]
+    reasons = [f"{reason}." for cell in cells[:NAMED] if (reason := searches.reason(cell))]
+    return [f"no setting keeps {searches.slo_text(cells[0])} at any rate.", *reasons]
 
 
 def _just_above(part: Part, ranking: Ranking, *, several: bool) -> list[str]:
@@ -142,8 +151,8 @@ def _first(part: Part, ranking: Ranking, *, alone: bool) -> str:
         return searches.sentence(best)
     if alone:
         return f"{metric} {number.point}{interval or ', in one trial: how far it varies is not known'}."
-    slo = best.setup.load.slo
-    if ranking.metric == "capacity" and slo:
+    if ranking.metric == "capacity" and searches.searched(best):
+        slo = searches.slo_text(best)
         head = f"{best.label} sustains the highest rate with {slo}, {number.point}{interval}"
     else:
         head = f"{best.label} has the {_superlative(ranking.metric)} {metric}, {number.point}{interval}"

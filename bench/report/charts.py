@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from bench import store
 
 
+FEW_PHASES = 4
+"""So many phases have room for their names in a picture over time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """``name`` is the file's, without its ending; ``figure`` draws it (inside ``sheet.style()``)."""
@@ -91,7 +95,8 @@ def _searches(view: ScenarioView, prefix: str) -> Iterator[Chart]:
             title="How the highest rate was found",
             caption="Each dot is a step: tasks at one rate, and what became of the metric that the SLO limits"
             " (dashed line). A step below the limit can be missed, too: its backlog grew; one that is lost"
-            f" for certain is cut before it gets worse. Vertical line: the highest rate held by majority; band: its 95 % interval.{more}",
+            " for certain is cut before it gets worse. Vertical line: the highest rate"
+            f" held by majority; band: its 95 % interval.{more}",
             figure=lambda: draw_load.searches(data),
             tables=tuple(step_grids(view)),
         )
@@ -105,8 +110,8 @@ def _over_time(view: ScenarioView, run: "store.Run", prefix: str) -> Iterator[Ch
             name=f"{prefix}phases",
             title=f"{figures.figure_title(by_phase.metric)} by phase",
             caption="Tasks count in the phase in which they were due, whenever they ended. Mark: the mean of"
-            " the trials; bar: its 95 % interval; small dots: the trials. A phase with too few tasks for a"
-            " percentile has none.",
+            " the trials; bar: its 95 % interval; small dots: the trials."
+            + _instead(by_phase.metric, view.scenario.metric),
             figure=lambda: draw_load.phases(by_phase),
             tables=tuple(of_cell(p, cell) for p in view.parts for cell in p.cells if cell.summary.phases),
         )
@@ -120,10 +125,20 @@ def _over_time(view: ScenarioView, run: "store.Run", prefix: str) -> Iterator[Ch
         )
 
 
+def _instead(shown: str, asked: str) -> str:
+    """Why another metric than the scenario's is shown."""
+    if shown == asked:
+        return ""
+    return f" Not every phase has a {labels.metric_text(asked)}: it may have too few tasks for it."
+
+
 def _flow_caption(data: FlowFigure) -> str:
     left_out = max(p.left_out for p in data.panels)
     chosen = "The best cell of each pool" if left_out else "Each cell"
-    phases = " Dotted lines: where a phase begins." if any(p.phases for p in data.panels) else ""
+    names = list(dict.fromkeys(name for p in data.panels for _, name in p.phases))
+    phases = " Dotted lines: where a phase begins." if names else ""
+    if len(names) > FEW_PHASES:
+        phases += f" Phases: {'; '.join(names)}."
     return (
         "Above: tasks due (grey) and completed a second. Below: the backlog, tasks due and not yet ended."
         f"{phases} {chosen}, by trials of one block."

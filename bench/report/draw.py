@@ -6,7 +6,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from bench import units
-from bench.report import figures, labels, palette, sheet
+from bench.model import Estimate
+from bench.report import figures, labels, palette, sheet, tables
 from bench.report.figures import MetricFigure, Panel, PercentileFigure, Row, T, WaitFigure
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def metric(data: MetricFigure, *, ranked: bool = True) -> "Figure":
         for y, (row, mark) in enumerate(zip(data.rows, panel.values, strict=True)):
             if mark is not None:
                 _mark(axes, y, mark, palette.pool_colour(row.pool), scale, filled=mark.level or not ranked)
-                text = labels.metric_value(data.metric, mark.point)
+                text = tables.number(data.metric, Estimate(point=mark.point)).point
                 weight = "bold" if mark.level and ranked else "normal"
                 axes.annotate(
                     text, (1.0, y), xycoords=("axes fraction", "data"), ha="right", va="center",

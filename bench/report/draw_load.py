@@ -1,6 +1,6 @@
 """The pictures of loads that change, drawn from their data: tasks over time, phases, searches, host speed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench import units
@@ -89,26 +89,25 @@ def phases(data: PhaseFigure) -> "Figure":
     figure, grid = sheet.grid(len(data.panels), 2.6 + 0.012 * wide * 10)
     values = [m.point for p in data.panels for line in p.lines for m in line.values if m and m.point > 0]
     log = bool(values) and max(values) > LOG_FROM * min(values)
+    looks = _shapes([line for panel in data.panels for line in panel.lines])
     for (axes, _), panel in zip(grid, data.panels, strict=True):
-        _phase_panel(axes, panel, data.metric, log=log)
-    seen: dict[str, Any] = {}
-    for panel in data.panels:
-        for line, shape in zip(panel.lines, _shapes(panel.lines), strict=True):
-            seen.setdefault(line.label, (palette.pool_colour(line.pool), shape))
+        _phase_panel(axes, panel, data.metric, looks, log=log)
     handles = [
-        sheet.handle(label, color=colour, marker=shape, ms=5, lw=1.5)
-        for label, (colour, shape) in seen.items()
+        sheet.handle(label, color=palette.pool_colour(pool), marker=looks[label], ms=5, lw=1.5)
+        for label, pool in {line.label: line.pool for panel in data.panels for line in panel.lines}.items()
     ]
     sheet.legend(figure, handles)
     return figure
 
 
-def _phase_panel(axes: "Axes", panel: PhasePanel, metric: str, *, log: bool) -> None:
+def _phase_panel(
+    axes: "Axes", panel: PhasePanel, metric: str, looks: Mapping[str, str], *, log: bool
+) -> None:
     marks = [mark for line in panel.lines for mark in line.values if mark]
     top = max((max(m.point, *m.trials) for m in marks), default=1.0)
     high = max([top, *(m.upper for m in marks if m.upper and m.upper < 2 * top)])
     spread = min(0.14, 0.6 / max(1, len(panel.lines)))
-    for i, (line, shape) in enumerate(zip(panel.lines, _shapes(panel.lines), strict=True)):
+    for i, line in enumerate(panel.lines):
         colour = palette.pool_colour(line.pool)
         aside = (i - (len(panel.lines) - 1) / 2) * spread
         places = [(x + aside, mark) for x, mark in enumerate(line.values) if mark]
@@ -118,7 +117,7 @@ def _phase_panel(axes: "Axes", panel: PhasePanel, metric: str, *, log: bool) -> 
             if mark.lower is not None and mark.upper is not None:
                 axes.plot([x, x], [mark.lower, mark.upper], color=colour, lw=2)
             axes.plot([x] * len(mark.trials), mark.trials, "o", ms=2, color=colour, alpha=0.6, mew=0)
-            axes.plot([x], [mark.point], shape, ms=5, color=colour)
+            axes.plot([x], [mark.point], looks[line.label], ms=5, color=colour)
     many = len(panel.phases) > 4
     axes.set_xticks(
         range(len(panel.phases)), panel.phases, rotation=35 if many else 0, ha="right" if many else "center"
@@ -131,7 +130,7 @@ def _phase_panel(axes: "Axes", panel: PhasePanel, metric: str, *, log: bool) -> 
     axes.grid(visible=True, axis="y")
     if log:
         axes.set_yscale("log")
-        sheet.log_ticks(axes.yaxis, min(m.point for m in marks if m.point > 0), high)
+        sheet.log_ticks(axes.yaxis, *axes.get_ylim())
     else:
         axes.set_ylim(0, high * 1.12 or 1.0)
     sheet.human(axes.yaxis, metric)
@@ -146,8 +145,15 @@ def _two_lines(name: str) -> str:
     return f"{head} {kind}\n{rest}"
 
 
-def _shapes(lines: Sequence[PhaseLine]) -> list[str]:
-    return [SHAPES[sum(o.pool == line.pool for o in lines[:i]) % len(SHAPES)] for i, line in enumerate(lines)]
+def _shapes(lines: Iterable[PhaseLine]) -> dict[str, str]:
+    """A marker for each label, another for each of the same colour."""
+    out: dict[str, str] = {}
+    pools: list[str | None] = []
+    for line in lines:
+        if line.label not in out:
+            out[line.label] = SHAPES[pools.count(line.pool) % len(SHAPES)]
+            pools.append(line.pool)
+    return out
 
 
 def searches(data: SearchFigure) -> "Figure":
@@ -156,7 +162,9 @@ def searches(data: SearchFigure) -> "Figure":
     dots = [dot for panel in data.panels for dot in panel.dots]
     values = [dot.value for dot in dots if dot.value] + [panel.limit for panel in data.panels]
     log = max(values) > LOG_FROM * min(values)
+    rates = [dot.rate for dot in dots]
     for (axes, first), panel in zip(grid, data.panels, strict=True):
+        _rate_axis(axes, min(rates), max(rates))
         _search_panel(axes, panel, (min(values), max(values)), log=log)
         if first:
             axes.set_ylabel(f"{panel.metric}{', log scale' if log else ''}")
@@ -179,7 +187,6 @@ def searches(data: SearchFigure) -> "Figure":
 def _search_panel(axes: "Axes", panel: SearchPanel, span: tuple[float, float], *, log: bool) -> None:
     colour = palette.pool_colour(panel.pool)
     low, high = (span[0] / 1.6, span[1] * 2.2) if log else (0.0, span[1] * 1.15)
-    rates = [dot.rate for dot in panel.dots]
     if panel.lower is not None and panel.upper is not None:
         axes.axvspan(panel.lower, panel.upper, color=colour, alpha=0.18, lw=0)
     if panel.rate is not None:
@@ -187,10 +194,6 @@ def _search_panel(axes: "Axes", panel: SearchPanel, span: tuple[float, float], *
     axes.axhline(panel.limit, color=palette.INK, lw=1, linestyle=(0, (4, 2)))
     for dot in panel.dots:
         _step(axes, dot, colour, high)
-    axes.set_xscale("log")
-    axes.set_xlim(min(rates) / 1.2, max(rates) * 1.2)
-    sheet.log_ticks(axes.xaxis, min(rates), max(rates))
-    sheet.human(axes.xaxis, "throughput")
     axes.set_ylim(low, high)
     if log:
         axes.set_yscale("log")
@@ -201,6 +204,14 @@ def _search_panel(axes: "Axes", panel: SearchPanel, span: tuple[float, float], *
     answer = units.format_rate(panel.rate) if panel.rate is not None else ""
     words = ", ".join(word for word in (answer, panel.note) if word)
     axes.set_title(f"{panel.title}: {words}" if words else panel.title)
+
+
+def _rate_axis(axes: "Axes", low: float, high: float) -> None:
+    """The same for all panels, so that capacities can be compared by eye."""
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.2, high * 1.2)
+    sheet.log_ticks(axes.xaxis, low, high)
+    sheet.human(axes.xaxis, "throughput")
     axes.set_xlabel("rate offered, log scale")
 
 
@@ -233,7 +244,8 @@ def drift(data: DriftFigure) -> "Figure":
         axes.axhline(1.0, color=palette.FAINT, lw=0.8, linestyle=(0, (4, 2)))
         axes.set_ylabel(word)
         axes.grid(visible=True, axis="y")
-        axes.margins(y=0.15)
+        axes.margins(x=0.02, y=0.15)
+    bottom.set_xlim(min(xs) - 0.5, max(xs) + 0.5)
     sheet.whole_numbers(bottom.xaxis)
     bottom.set_xlabel("trial, in the order they ran")
     sheet.legend(

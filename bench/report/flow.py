@@ -1,5 +1,6 @@
 """How tasks came and went over time, as plain data: rates of arrivals and completions, and the backlog."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ def _panel(title: str, found: Sequence[tuple[CellView, str, "pd.DataFrame"]], le
     due = np.sort(found[0][2]["intended"].to_numpy())
     ends = [np.nanmax(np.append(tasks["ended"].to_numpy(), tasks["intended"].max())) for _, _, tasks in found]
     end = max(float(max(ends)), found[0][0].setup.load.length, 1e-3)
-    edges = np.linspace(0.0, end, max(4, min(BINS, due.size // TASKS_A_BIN)) + 1)
+    edges = _edges(end, due.size)
     middles = tuple((edges[1:] + edges[:-1]) / 2)
     lines = []
     for cell, trial, tasks in found:
@@ -115,6 +116,17 @@ def _panel(title: str, found: Sequence[tuple[CellView, str, "pd.DataFrame"]], le
         phases=phases,
         left_out=left_out,
     )
+
+
+def _edges(end: float, tasks: int) -> "NDArray[np.float64]":
+    """Round times, so that what begins at a round time begins at an edge."""
+    least = end / max(4, min(BINS, tasks // TASKS_A_BIN))
+    ten = 10.0 ** math.floor(math.log10(least))
+    width = next(step * ten for step in (1, 2, 5, 10) if step * ten >= least * (1 - 1e-9))
+    edges = np.arange(0.0, end, width)
+    if end - edges[-1] < width / 2 and edges.size > 1:
+        edges = edges[:-1]
+    return np.append(edges, end)
 
 
 def _rate(times: "NDArray[np.float64]", edges: "NDArray[np.float64]") -> tuple[float, ...]:

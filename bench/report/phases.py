@@ -61,10 +61,13 @@ def names(cells: Sequence[CellView]) -> tuple[str, ...]:
 
 
 def metric_by_phase(view: ScenarioView) -> str:
-    """The scenario's metric where phases have it, else the slow responses: a phase has no makespan."""
-    have = {m for cell in view.cells for phase in cell.summary.phases for m in phase.metrics}
-    wanted = (view.scenario.metric, "p95(response)", "p50(response)", "throughput")
-    return next((metric for metric in wanted if metric in have), "throughput")
+    """The scenario's metric where every phase has it, else the slowest responses that all can tell: a phase
+    has no makespan, and may have too few tasks for a high percentile.
+    """
+    have = [set(phase.metrics) for cell in view.cells for phase in cell.summary.phases]
+    wanted = (view.scenario.metric, *(f"{p}(response)" for p in ("p95", "p90", "p50", "mean")), "throughput")
+    everywhere = set.intersection(*have) if have else set()
+    return next((metric for metric in wanted if metric in everywhere), "throughput")
 
 
 def main_metrics(cells: Sequence[CellView]) -> tuple[str, ...]:

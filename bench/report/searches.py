@@ -57,7 +57,7 @@ def searched(cell: CellView) -> list[model.TrialResult]:
 
 
 def sentence(cell: CellView) -> str:
-    """``threads sustains 198/s (184–210/s) with p95(response) < 100 ms; at 206/s p95(response) was 170 ms.``
+    """``threads sustains 198/s (184–210/s) with p95(response) < 100 ms; 206/s was too much: …``
 
     Empty where no search was finished. The interval is over trials, of a single trial the search's own.
     """
@@ -84,11 +84,22 @@ def sentence(cell: CellView) -> str:
     return f"{name} sustains {reached.point}{interval} with {slo}{f'; {above}' if above else ''}."
 
 
+def slo_text(cell: CellView) -> str:
+    """What the cell's rate must keep, as its searches write it."""
+    found = searched(cell)
+    return str(found[0].search["slo"]) if found else cell.setup.load.slo
+
+
+def reason(cell: CellView) -> str:
+    """Why no rate was found: ``threads: at 2/s, where …, p95(response) is 453 ms``."""
+    return f"{cell.label}: {searched(cell)[-1].search['why']}" if searched(cell) else ""
+
+
 def beyond(cell: CellView) -> str:
-    """What happened just above the rate that was found: ``at 206/s p95(response) was 170 ms``."""
+    """What happened just above the rate that was found: ``206/s was too much: p95(response) was 170 ms``."""
     trial = typical_trial(cell, "capacity")
     missed = _missed(trial.search) if trial and trial.search else None
-    return f"at {units.format_rate(missed['rate'])} {missed['why']}" if missed else ""
+    return f"{units.format_rate(missed['rate'])} was too much: {missed['why']}" if missed else ""
 
 
 def _missed(search: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -101,11 +101,10 @@ def _render_phases(part: Part, metric: str, console: Console, *, every: bool) ->
 
 def _grids(grid: phases.Grid, console: Console) -> list[Table]:
     """The grid as one table, turned if it only fits then, else cut into several."""
-    if not _fits(_grid_table(grid), console) and len(grid.columns) > len(grid.rows):
-        grid = grid.turned()
+    if not _fits(_grid_table(grid), console) and _fits(_grid_table(grid.turned()), console):
+        return [_grid_table(grid.turned())]
     out = []
-    columns = len(grid.columns)
-    first = 0
+    first, columns = 0, len(grid.columns)
     while first < columns:
         last = next(
             (n for n in range(columns, first + 1, -1) if _fits(_grid_table(grid, first, n), console)),

@@ -66,6 +66,8 @@ def main_metrics(view: ScenarioView) -> tuple[str, ...]:
         f"p99({duration})",
     )
     have = {m for cell in view.cells for m in cell.summary.metrics}
+    if view.scenario.metric == "capacity":
+        have -= {"throughput"}  # of a step that was held: the rate again
     bad = tuple(
         c
         for c in model.COUNTS
@@ -84,6 +86,8 @@ def metric_groups(part: Part) -> list[list[str]]:
 
 def number(metric: str, estimate: Estimate) -> Number:
     """The estimate in human units, the unit written once in the interval where both ends share it."""
+    if metric == "capacity" and estimate.point <= 0:
+        return Number(point="none", interval="")
     point = labels.metric_value(metric, estimate.point)
     if estimate.lower is None or estimate.upper is None:
         return Number(point=point, interval="")

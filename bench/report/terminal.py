@@ -57,7 +57,8 @@ class _Session:
         self._estimate_s = 0.0
         self._began = self._trial_began = clock()
         self.trial: model.Trial | None = None
-        self.k = 0
+        self.k = self._step = 0
+        self._step_at = (0, 0)
 
     def session_started(self, total: int, done: int, estimate_s: float) -> None:
         """``total`` trials in the run, ``done`` of them earlier; the rest should take ``estimate_s``."""
@@ -67,6 +68,7 @@ class _Session:
     def trial_started(self, trial: model.Trial, k: int) -> None:
         """``trial`` begins; it is the ``k``-th of the run, counted from 1."""
         self.trial, self.k, self._trial_began = trial, k, self._clock()
+        self._step, self._step_at = 0, (0, 0)
 
     def trial_finished(self, trial: model.Trial, result: model.TrialResult) -> None:  # noqa: ARG002  interface
         """``trial`` is stored."""
@@ -74,6 +76,21 @@ class _Session:
         self._finished_here += 1
         self.failed += not result.ok
         self.trial = None
+
+    def counted(self, completed: int, published: int) -> str:
+        """``120 of 500 tasks``. A search publishes step after step and counts each from 0: ``step 3: …``.
+
+        Called once a tick of the load.
+        """
+        of = f" of {published}" if published else ""
+        text = f"{completed}{of} tasks"
+        if self.trial is None or self.trial.cell.setup.load.shape != "saturate":
+            return text
+        before, planned = self._step_at
+        if not self._step or completed < before or published != planned:
+            self._step += 1
+        self._step_at = (completed, published)
+        return f"step {self._step}: {text}"
 
     @property
     def trial_s(self) -> float:
@@ -112,6 +129,7 @@ class LiveProgress(_Session):
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._drawn = float("-inf")
         self._now = ("boot", 0, 0, 0.0, 0, 0.0)
+        self._counted = ""
 
     def session_started(self, total: int, done: int, estimate_s: float) -> None:
         super().session_started(total, done, estimate_s)
@@ -126,6 +144,7 @@ class LiveProgress(_Session):
     def tick(self, phase: str, completed: int, published: int, rate: float, backlog: int, cpu: float) -> None:
         """How the running trial stands: counts, completions a second, cores used by the workers."""
         self._now = (phase, completed, published, rate, backlog, cpu)
+        self._counted = self.counted(completed, published) if phase == "load" else ""
         self._draw()
 
     def trial_finished(self, trial: model.Trial, result: model.TrialResult) -> None:
@@ -160,7 +179,7 @@ class LiveProgress(_Session):
             waits = {"boot": "workers are starting", "warm-up": "warming up"}
             state = f"{waits.get(phase, phase)} · {self.trial_s:.0f} s"
             return Group(session, name, Text(state, style="dim"))
-        done = f"{completed} of {published} tasks · {units.format_rate(rate)}"
+        done = f"{self._counted} · {units.format_rate(rate)}"
         state = f"{done} · backlog {backlog} · CPU {cpu:.1f} cores"
         return Group(session, name, _bar_line(completed, published, state))
 
@@ -187,9 +206,10 @@ class PlainProgress(_Session):
         cpu: float,  # noqa: ARG002
     ) -> None:
         """A line when nothing was said for ten seconds."""
+        counted = self.counted(completed, published) if phase == "load" else ""
         if self.trial is None or self._clock() - self._spoke < HEARTBEAT_S:
             return
-        how = f"{completed} of {published} tasks, {units.format_rate(rate)}" if phase == "load" else phase
+        how = f"{counted}, {units.format_rate(rate)}" if counted else phase
         self._say(f"  … {_trial_text(self.trial)}: {how}, {self.trial_s:.0f} s")
 
     def trial_finished(self, trial: model.Trial, result: model.TrialResult) -> None:
@@ -217,7 +237,7 @@ def _bar_line(completed: int, total: int, text: str) -> Table:
     line = Table.grid(padding=(0, 1), expand=True)
     line.add_column(ratio=1, min_width=8)
     line.add_column(no_wrap=True, overflow="ellipsis")
-    line.add_row(ProgressBar(total=max(1, total), completed=completed), Text(text))
+    line.add_row(ProgressBar(total=total or None, completed=completed, pulse=not total), Text(text))
     return line
 
 

@@ -67,7 +67,7 @@ class Part:
             if r.lower is None or r.upper is None or r.lower <= 1 <= r.upper
         }
         none = {cell.id for cell in self.cells if self.fruitless(cell)}
-        return frozenset(c for c in self.ranking.contenders if c == self.ranking.best or c in wide - none)
+        return frozenset(c for c in self.ranking.contenders if c in (wide | {self.ranking.best}) - none)
 
     def fruitless(self, cell: CellView) -> bool:
         """Whether no rate kept the cell's SLO, so that there is nothing to compare by ratio."""
