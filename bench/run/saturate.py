@@ -62,9 +62,8 @@ def warm_service_s(folder: Path) -> float:
         records, _, _ = eventlog.read(path)
         for record in records[records["seq"] < 0]:
             ran.setdefault(int(record["seq"]), {})[int(record["kind"])] = int(record["t_ns"])
-    took = [
-        t[events.ENDED] - t[events.STARTED] for t in ran.values() if t.keys() >= {events.STARTED, events.ENDED}
-    ]
+    whole = (times for times in ran.values() if times.keys() >= {events.STARTED, events.ENDED})
+    took = [times[events.ENDED] - times[events.STARTED] for times in whole]
     return max(float(np.median(took)) * events.NS, 1e-6) if took else 1e-3
 
 

@@ -71,7 +71,7 @@ def test_a_million_a_second_runs_and_shows_that_it_was_late(bench: Any) -> None:
 
 
 def test_a_stopped_loader_shows_in_the_response_and_loses_no_task(bench: Any, fresh: Any) -> None:
-    """Stopped for 1 s of 3 s at 200/s: a third of all tasks come late, by half a second in the mean."""
+    """Stopped for 1 s of 4 s at 300/s: a quarter of all tasks come late, by half a second in the mean."""
 
     def check() -> None:
         stopper: list[threading.Thread] = []
@@ -87,12 +87,12 @@ def test_a_stopped_loader_shows_in_the_response_and_loses_no_task(bench: Any, fr
             time.sleep(1.0)
             os.kill(pid, signal.SIGCONT)
 
-        result, _ = bench.measure("noop", rate=200.0, duration=3.0, on_tick=on_tick)
+        result, _ = bench.measure("noop", rate=300.0, duration=4.0, on_tick=on_tick)
         stopper[0].join()
         assert result.ok, result.reason
-        assert result.counts["published"] == 600
-        assert 0.9 <= result.metrics["max(response)"] <= 1.5
-        assert result.metrics["p95(response)"] > 0.6, "a third of the tasks was held up for up to a second"
+        assert result.counts["published"] == 1200
+        assert 0.9 <= result.metrics["p99(response)"] <= 1.5
+        assert result.metrics["p90(response)"] >= 0.6, "as many as were due while it stood still"
         assert result.metrics["p50(response)"] < 0.1
 
     fresh(check)

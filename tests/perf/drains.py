@@ -1,4 +1,4 @@
-"""The same no-op queue drained by a plain ``celery worker``, by one with our agent, by one with Celery events.
+"""The same queue drained by a plain ``celery worker``, by one with our agent, and by one with Celery events.
 
 Counted from the broker's side (the length of the queue over time), which knows nothing of either.
 """
@@ -37,7 +37,7 @@ app.conf.update({settings!r})
 
 @dataclass(frozen=True, kw_only=True)
 class Drain:
-    """``rate`` tasks/s taken from the queue; ``cpu`` seconds a task; ``pss`` bytes a process of the worker."""
+    """``rate`` tasks/s taken from the queue; ``cpu`` s a task; ``pss`` bytes a process of the worker."""
 
     rate: float
     cpu: float

@@ -1,0 +1,82 @@
+"""Equal trials beside the reference spin: does host speed explain why they differ? ``equal.py RUN-FOLDER``
+
+Each cell of the run must be the same thing measured many times. Printed for each cell: how much its trials
+spread, how that goes with the spin, and what the spin as a covariate does to the intervals of ``SLICE``
+trials in a row, judged by the mean over all trials, which is as near to the truth as one can come.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench.model import TrialResult
+from bench.stats.covariate import Group, adjusted, narrows
+from bench.stats.intervals import arithmetic
+from bench.store import open_run
+
+SLICE = 5
+METRIC = "throughput"
+
+
+def main(folder: Path) -> None:
+    run = open_run(folder.parent, folder.name)
+    cells: dict[str, list[TrialResult]] = {}
+    for result in run.results():
+        if result.ok:
+            cells.setdefault("; ".join(map(str, result.settings.values())), []).append(result)
+    columns = "cell | trials | spread (CV) | r with the spin | spread left"
+    print(f"| {columns} |\n|{' --- |' * 5}")
+    for name, results in cells.items():
+        y, x = logs(results)
+        r = float(np.corrcoef(y, x)[0, 1])
+        left = y.std(ddof=1) * (1 - r**2) ** 0.5
+        print(f"| {name} | {len(y)} | {y.std(ddof=1):.1%} | {r:+.2f} | {left:.1%} |")
+    print()
+    inside(cells)
+
+
+def logs(results: Sequence[TrialResult]) -> tuple[np.ndarray, np.ndarray]:
+    """Log metric and log mean spin of each trial."""
+    y = np.log([r.metrics[METRIC] for r in results])
+    x = np.log([(r.host["spin_before"] + r.host["spin_after"]) / 2 for r in results])
+    return y, x
+
+
+def slices(cells: dict[str, list[TrialResult]]) -> Iterator[list[Group]]:
+    """Runs of ``SLICE`` blocks: the same blocks of every cell."""
+    data = {name: logs(results) for name, results in cells.items()}
+    blocks = min(len(y) for y, _ in data.values())
+    for start in range(0, blocks - SLICE + 1, SLICE):
+        at = slice(start, start + SLICE)
+        yield [Group(y=tuple(y[at]), x=tuple(x[at])) for y, x in data.values()]
+
+
+def inside(cells: dict[str, list[TrialResult]]) -> None:
+    truths = [float(logs(results)[0].mean()) for results in cells.values()]
+    used = total = 0
+    plain_hits, plain_widths, shown_hits, shown_widths = [], [], [], []
+    for groups in slices(cells):
+        total += 1
+        found = adjusted(groups)
+        use = narrows(found)
+        used += use
+        for n, (group, truth) in enumerate(zip(groups, truths, strict=True)):
+            plain = arithmetic(list(group.y))
+            shown = found.means[n] if use and found else plain
+            plain_hits.append(plain.lower <= truth <= plain.upper)
+            plain_widths.append(plain.upper - plain.lower)
+            shown_hits.append(shown.lower <= truth <= shown.upper)
+            shown_widths.append(shown.upper - shown.lower)
+    print(f"{total} runs of {SLICE} blocks; the covariate would be used in {used}.")
+    print(
+        f"without: {np.mean(plain_hits):.0%} hold the mean of all trials, width {np.mean(plain_widths):.1%}"
+    )
+    print(
+        f"shown:   {np.mean(shown_hits):.0%} hold the mean of all trials, width {np.mean(shown_widths):.1%}"
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
