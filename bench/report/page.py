@@ -156,7 +156,7 @@ def _gate(gate: GateView, cells: int) -> dict[str, Any]:
 
 def _doubt(group: tables.DoubtGroup) -> dict[str, Any]:
     return {
-        "kind": group.kind.replace("_", " ").replace("-", " ").capitalize(),
+        "kind": group.kind.replace("_", " ").replace("-", " ").capitalize().replace("Slo ", "SLO "),
         "cells": units.plural(group.cells, "cell"),
         "cases": [{"where": where, "text": text} for where, text in group.cases],
         "advice": group.advice,

@@ -1,6 +1,6 @@
 """What searches for the highest rate found: sentences, tables of their steps, and the picture's data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,22 +66,32 @@ def sentence(cell: CellView) -> str:
         return ""
     outcomes = {trial.search["outcome"] for trial in trials}
     slo = trials[0].search["slo"]
-    typical = typical_trial(cell, "capacity") or trials[0]
     if outcomes == {UNREACHABLE}:
-        return f"{name} does not keep {slo} at any rate: {typical.search['why']}."
-    estimate = cell.summary.metrics["capacity"]
-    reached = tables.number("capacity", estimate)
-    interval = f" ({reached.interval})" if reached.interval else ""
+        typical = typical_trial(cell, "capacity") or trials[0]
+        return f"{name} does not keep {slo} at any rate: {_why(typical)}."
     if outcomes != {FOUND}:
-        n = sum(trial.search["outcome"] != FOUND for trial in trials)
-        which = "its search" if len(trials) == 1 else f"{n} of {len(trials)} searches"
-        odd = next(trial for trial in trials if trial.search["outcome"] != FOUND)
-        rate = (
-            f"sustains {reached.point}{interval} or more" if estimate.point else "sustains no rate for sure"
-        )
-        return f"{name} {rate} with {slo}, but {which} ended without an answer: {odd.search['why']}."
+        return _disagreeing(name, slo, trials)
     above = beyond(cell)
-    return f"{name} sustains {reached.point}{interval} with {slo}{f'; {above}' if above else ''}."
+    reached = tables.number("capacity", cell.summary.metrics["capacity"])
+    return f"{name} sustains {reached} with {slo}{f'; {above}' if above else ''}."
+
+
+def _disagreeing(name: str, slo: str, trials: Sequence[model.TrialResult]) -> str:
+    """Where some searches, or all, ended without an answer."""
+    rates = [t.search["rate"] for t in trials if t.search["outcome"] == FOUND]
+    odd = next(t for t in trials if t.search["outcome"] != FOUND)
+    none = odd.search["outcome"] == UNREACHABLE
+    if not rates:
+        known = max(t.search["rate"] for t in trials)
+        least = f"{units.format_rate(known)} or more" if known else "no rate for sure"
+        which = "its search" if len(trials) == 1 else "its searches"
+        return f"{name} sustains {least} with {slo}, but {which} ended without an answer: {_why(odd)}."
+    low, high = min(rates), max(rates)
+    span = units.format_rate(low) if low == high else tables.interval("capacity", low, high)
+    rest = "in the rest no rate did" if none else "the rest ended without an answer"
+    return (
+        f"{name} sustains {span} with {slo} in {len(rates)} of {len(trials)} searches; {rest}: {_why(odd)}."
+    )
 
 
 def slo_text(cell: CellView) -> str:
@@ -92,7 +102,12 @@ def slo_text(cell: CellView) -> str:
 
 def reason(cell: CellView) -> str:
     """Why no rate was found: ``threads: at 2/s, where …, p95(response) is 453 ms``."""
-    return f"{cell.label}: {searched(cell)[-1].search['why']}" if searched(cell) else ""
+    return f"{cell.label}: {_why(searched(cell)[-1])}" if searched(cell) else ""
+
+
+def _why(trial: model.TrialResult) -> str:
+    """Without the limit, which stands in the sentence already."""
+    return str(trial.search["why"]).split("; the SLO is ", 1)[0]
 
 
 def beyond(cell: CellView) -> str:

@@ -1,5 +1,6 @@
 """Runs to report on: simulated ones on disk, and ones whose numbers are given."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -15,6 +16,7 @@ from bench.run.fake import Fake
 WORK = {
     "cpu": (model.TaskCall(task="cpu.spin", kwargs={"ms": 8}),),
     "io": (model.TaskCall(task="io.sleep", kwargs={"seconds": 0.02}),),
+    "long": (model.TaskCall(task="io.sleep", kwargs={"seconds": 0.5}),),
     "mixed": (
         model.TaskCall(task="io.sleep", kwargs={"seconds": 0.01}, weight=9),
         model.TaskCall(task="io.sleep", kwargs={"seconds": 0.5}),
@@ -164,3 +166,32 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
     asked = scenario(question="Which <pool> & why?", gates=["makespan < 1h", "throughput > 150/s"])
     broken = Fake(broken={"io-threads-16": "worker <b>died</b> with exit code -9"})
     return on_disk(root, asked, name="sample", fake=broken)
+
+
+CALM = model.Load(shape="constant", rate=60.0, duration=4.0)
+CHAIN = model.Load(shape="phases", phases=(CALM, model.Load(shape="burst", tasks=250), CALM))
+
+
+def _drifting(trial: model.Trial) -> float:
+    """A host that gets slower and faster again."""
+    return 1 + 0.1 * math.sin(trial.position)
+
+
+@pytest.fixture(scope="session")
+def chained(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
+    """Calm, a burst, calm again: two pools × two prefetch values, two trials each, on a drifting host."""
+    root = tmp_path_factory.mktemp("chained")
+    asked = scenario(name="chain", work=["io"], load=CHAIN, metric="p50(response)", repeats=2)
+    return on_disk(root, asked, name="chain", fake=Fake(host=_drifting))
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
+    """The highest rate of two pools for sleeps of 20 ms, and for sleeps of 500 ms, too long for any."""
+    root = tmp_path_factory.mktemp("searched")
+    load = model.Load(shape="saturate", slo="p95(response) < 100ms", duration=1.0)
+    pools = ("threads", "solo")
+    asked = scenario(
+        name="most", work=["io", "long"], pools=pools, prefetch=[1], load=load, metric="capacity", repeats=2
+    )
+    return on_disk(root, asked, name="most")

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -155,3 +156,57 @@ def test_failed_trials_stay_above_the_live_display(trials: list[model.Trial]) ->
         progress.trial_finished(trials[0], result(trials[0], "worker died"))
         progress.session_finished(interrupted=False)
     assert "worker died" in out.getvalue()
+
+
+def searching(trials: list[model.Trial]) -> model.Trial:
+    """A trial that looks for the highest rate."""
+    load = model.Load(shape="saturate", slo="p95(response) < 100ms")
+    cell = replace(trials[0].cell, setup=replace(trials[0].cell.setup, load=load))
+    return replace(trials[0], cell=cell)
+
+
+def test_a_search_counts_its_steps(trials: list[model.Trial]) -> None:
+    progress = PlainProgress(console()[0], Clock())
+    progress.trial_started(searching(trials), 1)
+    said = [progress.counted(*now) for now in ((0, 100), (60, 100), (5, 100), (90, 100), (90, 250), (2, 0))]
+    assert said == [
+        "step 1: 0 of 100 tasks",
+        "step 1: 60 of 100 tasks",
+        "step 2: 5 of 100 tasks",
+        "step 2: 90 of 100 tasks",
+        "step 3: 90 of 250 tasks",
+        "step 4: 2 tasks",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_the_live_display_of_a_search(width: int, trials: list[model.Trial]) -> None:
+    made, _ = console(width, terminal=True)
+    progress = LiveProgress(made, Clock())
+    progress.session_started(4, 0, 40.0)
+    progress.trial_started(searching(trials), 1)
+    for completed, published in ((0, 0), (40, 100), (1, 250)):
+        progress.tick("load", completed, published, 12.0, 3, 0.4)
+    progress.close()
+    with made.capture() as capture:
+        made.print(progress.picture())
+    text = Console(color_system=None).render_str(capture.get()).plain
+    assert "1 of 250 tasks" in text
+    assert len(text.splitlines()) == 3
+
+
+def test_a_finished_search_says_its_rate(trials: list[model.Trial]) -> None:
+    made, out = console(200)
+    progress = PlainProgress(made, Clock())
+    progress.session_started(1, 0, 40.0)
+    trial = searching(trials)
+    progress.trial_started(trial, 1)
+    found = {
+        "outcome": "found",
+        "rate": 198.0,
+        "lower": 189.0,
+        "upper": 210.0,
+        "slo": "p95(response) < 100 ms",
+    }
+    progress.trial_finished(trial, replace(result(trial), search=found))
+    assert "198/s (189–210/s) with p95(response) < 100 ms" in out.getvalue()

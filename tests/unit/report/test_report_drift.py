@@ -1,0 +1,84 @@
+import math
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench import store
+from bench.report import page
+from bench.report.drift import correlation, drift_figure
+from bench.report.view import ScenarioView, collect
+
+
+@pytest.fixture(scope="module")
+def view(chained: store.Run) -> ScenarioView:
+    return collect(chained)[0]
+
+
+def test_a_drifting_host_explains_its_trials(view: ScenarioView) -> None:
+    data = drift_figure([view])
+    assert data is not None
+    assert [dot.position for dot in data.dots] == list(range(1, 9))
+    assert data.n == 8
+    assert data.r is not None and data.r > 0.8
+    assert "explains" in data.text and "over 8 trials" in data.text
+    spins = {r.position: r.host["spin_before"] for r in view.results}
+    usual = sorted(spins.values())[3:5]
+    assert data.dots[0].spin == pytest.approx(spins[1] / (sum(usual) / 2))
+
+
+def test_numbers_are_relative_to_their_own_cell(view: ScenarioView) -> None:
+    data = drift_figure([view])
+    assert data is not None
+    logs = [math.log(dot.metric) for dot in data.dots if dot.metric]
+    assert sum(logs) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_nothing_where_nothing_was_read(view: ScenarioView, given: Any, make_scenario: Any) -> None:
+    asked = make_scenario(work=["cpu"])
+    assert drift_figure([given(asked, {"cpu-prefork-1": [1.0, 2.0, 3.0]})]) is None
+    steady = [
+        replace(cell, results=tuple(replace(r, host={"spin_before": 0.02}) for r in cell.results))
+        for cell in view.cells
+    ]
+    same = replace(view, parts=(replace(view.parts[0], cells=tuple(steady)),))
+    assert drift_figure([same]) is None, "a spin that never changes explains nothing"
+
+
+def test_too_few_trials_have_no_correlation(view: ScenarioView) -> None:
+    cells = view.parts[0].cells[:2]
+    data = drift_figure([replace(view, parts=(replace(view.parts[0], cells=cells),))])
+    assert data is not None
+    assert (data.r, data.p, data.n) == (None, None, 4)
+    assert data.text.endswith("of its median.")
+
+
+def test_correlation_is_pearsons_and_groups_cost_degrees_of_freedom() -> None:
+    rng = random.Random(1)
+    xs = [rng.gauss(0, 1) for _ in range(30)]
+    xs = [x - sum(xs) / 30 for x in xs]
+    ys = [0.5 * x + rng.gauss(0, 1) for x in xs]
+    pairs = list(zip(xs, [y - sum(ys) / 30 for y in ys], strict=True))
+    from scipy import stats
+
+    known = stats.pearsonr(xs, ys)
+    assert correlation(pairs, 1) == pytest.approx((known.statistic, known.pvalue))
+    few, many = correlation(pairs, 1)[1], correlation(pairs, 15)[1]
+    assert few is not None and many is not None and many > few
+    assert correlation([(x, 2 * x) for x in xs], 1) == (pytest.approx(1.0), pytest.approx(0.0, abs=1e-9))
+    assert correlation(pairs[:4], 1) == (None, None)
+    assert correlation([(0.0, y) for y in ys], 1) == (None, None)
+
+
+def test_chance_is_called_chance(view: ScenarioView) -> None:
+    data = drift_figure([view])
+    assert data is not None
+    assert "no sure part" in replace(data, r=-0.3, p=0.4).text
+    assert "r = −0.30" in replace(data, r=-0.3, p=0.4).text
+
+
+def test_it_stands_in_the_conditions(chained: store.Run, sample: store.Run, tmp_path: Any) -> None:
+    html = page.write(chained, tmp_path).read_text()
+    assert html.index('id="conditions"') < html.index("How steady the machine was")
+    assert "How steady the machine was" not in page.write(sample, tmp_path).read_text()
