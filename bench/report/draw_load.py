@@ -130,7 +130,7 @@ def _phase_panel(
     axes.grid(visible=True, axis="y")
     if log:
         axes.set_yscale("log")
-        sheet.log_ticks(axes.yaxis, *axes.get_ylim())
+        sheet.log_ticks(axes.yaxis, *axes.get_ylim(), apart=0.12)
     else:
         axes.set_ylim(0, high * 1.12 or 1.0)
     sheet.human(axes.yaxis, metric)
@@ -198,7 +198,7 @@ def _search_panel(axes: "Axes", panel: SearchPanel, span: tuple[float, float], *
     if log:
         axes.set_yscale("log")
         axes.set_ylim(low, high)
-        sheet.log_ticks(axes.yaxis, low, high)
+        sheet.log_ticks(axes.yaxis, low, high, apart=0.12)
     sheet.human(axes.yaxis, "makespan")
     axes.grid(visible=True, axis="y")
     answer = units.format_rate(panel.rate) if panel.rate is not None else ""

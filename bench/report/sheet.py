@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,18 +123,25 @@ def duration_axis(axes: "Axes", seconds: Sequence[float], *, log: bool) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _tick(x)))
 
 
-def log_ticks(axis: "Axis", low: float, high: float) -> None:
-    """Few ticks on a logarithmic axis, at round numbers, none without a label."""
+def log_ticks(axis: "Axis", low: float, high: float, *, apart: float = 0.2) -> None:
+    """Ticks of a logarithmic axis at round numbers, as many as lie ``apart`` (a share of its length), none
+    without a label.
+    """
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    span = high / low
-    steps: tuple[float, ...] = (1, 1.5, 2, 3, 4, 5, 7)
-    for least, fewer in ((4, (1, 1.5, 2, 3, 5, 7)), (12, (1, 2, 5)), (50, (1, 3)), (500, (1,))):
-        steps = fewer if span > least else steps
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [step * 10.0**n for n in exponents for step in steps]
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_locator(FixedLocator(_round_numbers(low, high, apart)))
     axis.set_minor_locator(NullLocator())
+
+
+def _round_numbers(low: float, high: float, apart: float) -> list[float]:
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    least = apart * math.log(high / low)
+    ticks: list[float] = []
+    for steps in ((1, 1.5, 2, 3, 4, 5, 7), (1, 1.5, 2, 3, 5, 7), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**n for n in exponents for step in steps if low <= step * 10.0**n <= high]
+        if all(math.log(b / a) >= least for a, b in pairwise(ticks)):
+            return ticks
+    return ticks[:: math.ceil(least / math.log(10))]
 
 
 def human(axis: "Axis", metric: str) -> None:

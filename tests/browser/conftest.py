@@ -6,6 +6,7 @@ Without Chromium these tests are skipped here and fail in CI, where it is instal
 import fcntl
 import itertools
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -28,6 +29,33 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-dev-shm-usage",
 )
+WRITTEN = {
+    "changing": """
+question: Which pool takes a load that changes?
+workers: {concurrency: 2}
+workload: {task: io.sleep, kwargs: {seconds: 0.02}}
+load:
+  - {shape: constant, rate: 60/s, for: 4s}
+  - {shape: ramp, from: 60/s, to: 160/s, for: 4s}
+  - {shape: burst, tasks: 250}
+  - {shape: steps, rates: [40/s, 80/s, 120/s], for: 6s}
+matrix:
+  workers.pool: [prefork, threads, gevent]
+  workers.prefetch: [1, 4]
+metric: p95(response)
+""",
+    "most": """
+question: How many tasks a second does each pool sustain?
+workers: {concurrency: 2}
+workload: {task: io.sleep, kwargs: {seconds: 0.02}}
+load: {shape: saturate, slo: "p95(response) < 100ms", for: 1s}
+matrix:
+  workers.pool: [prefork, threads, gevent]
+  workers.nodes: [1, 2]
+metric: capacity
+""",
+}
+"""Scenarios whose loads change over time."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -128,13 +156,16 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The report of a shipped scenario, simulated: two blocks, the first cell broken."""
+    """The report of a shipped scenario or of one ``WRITTEN``, simulated: two blocks, one cell broken."""
     root = tmp_path_factory.mktemp("browser")
     done: dict[str, Path] = {}
 
     def write(name: str) -> Path:
         if name not in done:
-            asked = scenario.load(scenario.find(name), repeats=2)
+            file = scenario.find(name) if name not in WRITTEN else root / f"{name}.yaml"
+            if name in WRITTEN:
+                file.write_text(WRITTEN[name], encoding="utf-8")
+            asked = scenario.load(file, repeats=2)
             meta = {
                 "created": "2026-11-20T21:15:00+00:00",
                 "seed": 7,
@@ -142,7 +173,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 "host": {"cores": 2},
             }
             run = store.create(root / "results", name, meta)
-            execute = Fake(broken={asked.cells[0].id: "worker <script>died()</script>"}, failing=0.002)
+            execute = Fake(
+                broken={asked.cells[0].id: "worker <script>died()</script>"},
+                failing=0.002,
+                host=lambda trial: 1 + 0.1 * math.sin(trial.position),
+            )
             for trial in plan.trials([asked], 7):
                 recording = execute(trial)
                 run.append(analyse.result(trial, recording), recording)

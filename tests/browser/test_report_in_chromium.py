@@ -9,6 +9,7 @@ import pytest
 
 Report = Callable[[str], Path]
 SHIPPED = ("quickstart", "prefetch-imbalance")
+CHANGING = ("changing", "most")
 
 OVERLAPS = """
 [...document.querySelectorAll("figure svg")].flatMap(svg => {
@@ -64,7 +65,7 @@ def test_the_page_never_scrolls_sideways(width: int, tab: Any, report: Report) -
     assert tab.evaluate("document.querySelector('figure svg').getBoundingClientRect().width") >= 600
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", (*SHIPPED, *CHANGING))
 def test_no_words_of_a_picture_overlap_or_are_cut_off(name: str, tab: Any, report: Report) -> None:
     tab.open(report(name))
     assert tab.evaluate(OVERLAPS) == []
@@ -97,3 +98,18 @@ def test_it_prints(tab: Any, report: Report) -> None:
     paper = base64.b64decode(tab.call("Page.printToPDF", printBackground=False)["data"])
     assert paper.startswith(b"%PDF")
     assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") + paper.count(b"/Type /Page/") >= 2
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_wide_tables_of_phases_and_steps_scroll_by_themselves(name: str, tab: Any, report: Report) -> None:
+    tab.open(report(name), 400)
+    tab.evaluate("document.querySelectorAll('details').forEach(found => found.open = true)")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 400
+    assert tab.evaluate("document.querySelectorAll('details table tbody tr').length") > 10
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_words_of_the_new_pictures_stand_out(dark: bool, tab: Any, report: Report) -> None:
+    for name in CHANGING:
+        tab.open(report(name), dark=dark)
+        assert tab.evaluate(CONTRAST) >= 4.5, "WCAG AA"
