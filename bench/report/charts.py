@@ -81,7 +81,7 @@ def drift_chart(views: Sequence[ScenarioView]) -> Chart | None:
         name="host-speed",
         title="How steady the machine was",
         caption="Above: CPU time of a fixed piece of work before and after each trial, while the machine was"
-        f" idle; higher is slower. Below: each trial's {data.what} relative to its cell's mean. {data.text}",
+        f" idle; higher is slower. Below: each trial's {data.what} relative to its cell's mean.",
         figure=lambda: draw_load.drift(data),
     )
 

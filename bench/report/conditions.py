@@ -5,6 +5,7 @@ from typing import Any
 
 from bench import store, units
 from bench.report import labels
+from bench.report.drift import drift_figure
 from bench.report.loads import load_text
 from bench.report.view import ScenarioView
 
@@ -59,6 +60,7 @@ def conditions(run: store.Run, views: Sequence[ScenarioView]) -> list[tuple[str,
         ("Versions", ", ".join(f"{k} {v}" for k, v in meta.get("versions", {}).items() if v)),
         *((UNIT_WORDS.get(k, k), f"{v:g}") for k, v in meta.get("calibration", {}).items()),
         ("The harness itself used", _harness(views)),
+        *_around(views),
     ]
     return [(what, value) for what, value in out if value]
 
@@ -79,6 +81,21 @@ def _loads(views: Sequence[ScenarioView]) -> list[str]:
 def _cores(host: Mapping[str, Any]) -> str:
     quota = host.get("quota_cores")
     return f"{host.get('cores', '')}" + (f", limited to {quota:g}" if isinstance(quota, (int, float)) else "")
+
+
+def _around(views: Sequence[ScenarioView]) -> list[tuple[str, str]]:
+    """What the machine did around the trials, where it did anything."""
+    seen = [result.host for view in views for result in view.results]
+    busiest = max((host.get("busy_before", 0.0) for host in seen), default=0.0)
+    throttled = sum(host.get("throttled", 0.0) for host in seen)
+    swapped = sum(host.get("swapped", 0.0) for host in seen)
+    drift = drift_figure(views)
+    return [
+        ("Machine's speed", drift.text if drift else ""),
+        ("Other processes used", f"up to {busiest:.2g} cores just before a trial" if busiest else ""),
+        ("Throttled by the cgroup", units.format_duration(throttled) if throttled else ""),
+        ("Swapped during trials", units.format_size(swapped) if swapped else ""),
+    ]
 
 
 def _harness(views: Sequence[ScenarioView]) -> str:

@@ -24,6 +24,8 @@ AXES_PT = 480.0
 """Width of axes that have a line of the sheet to themselves and a legend."""
 CLIP = 2.0
 """Arrivals above so many times the fastest completions are cut off: a burst would flatten all the rest."""
+BEYOND = 4.0
+"""Intervals that reach further than this from the trials are cut off where the axis is logarithmic."""
 STEP_PANELS_IN = 2.5
 
 
@@ -130,6 +132,9 @@ def _phase_panel(
     axes.grid(visible=True, axis="y")
     if log:
         axes.set_yscale("log")
+        points = [x for m in marks for x in (m.point, *m.trials) if x > 0]
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(max(bottom, min(points) / BEYOND), min(top, max(points) * BEYOND))
         sheet.log_ticks(axes.yaxis, *axes.get_ylim(), apart=0.12)
     else:
         axes.set_ylim(0, high * 1.12 or 1.0)

@@ -16,6 +16,7 @@ from rich.text import Text
 from bench import doubts, model, store, units
 from bench.errors import BenchError
 from bench.report import answer, conditions, phases, searches, tables
+from bench.report.drift import drift_figure
 from bench.report.view import GateView, Part, ScenarioView, collect
 
 MOST_CASES = 3
@@ -68,6 +69,10 @@ def render(run: store.Run, console: Console, *, every: bool = False) -> None:
     for view in views:
         console.print()
         _render_scenario(view, run, console, every=every)
+    drift = drift_figure(views) if every else None
+    if drift:
+        console.print()
+        console.print(Text(drift.text, style="dim"))
 
 
 def _render_scenario(view: ScenarioView, run: store.Run, console: Console, *, every: bool) -> None:

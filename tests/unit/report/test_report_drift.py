@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench import store
-from bench.report import page
+from bench.report import conditions, page
 from bench.report.drift import correlation, drift_figure
 from bench.report.view import ScenarioView, collect
 
@@ -80,5 +80,21 @@ def test_chance_is_called_chance(view: ScenarioView) -> None:
 
 def test_it_stands_in_the_conditions(chained: store.Run, sample: store.Run, tmp_path: Any) -> None:
     html = page.write(chained, tmp_path).read_text()
+    assert "of the variation between equal trials" in html
     assert html.index('id="conditions"') < html.index("How steady the machine was")
     assert "How steady the machine was" not in page.write(sample, tmp_path).read_text()
+
+
+def test_what_the_machine_did_is_said_where_it_did_anything(chained: store.Run, view: ScenarioView) -> None:
+    host = {"busy_before": 0.4, "throttled": 1.5, "swapped": 2.0**20}
+    cells = [
+        replace(c, results=tuple(replace(r, host={**r.host, **host}) for r in c.results)) for c in view.cells
+    ]
+    busy = replace(view, parts=(replace(view.parts[0], cells=tuple(cells)),))
+    said = dict(conditions.conditions(chained, [busy]))
+    assert said["Other processes used"] == "up to 0.4 cores just before a trial"
+    assert said["Throttled by the cgroup"] == "12 s"
+    assert said["Swapped during trials"] == "8 MiB"
+    quiet = dict(conditions.conditions(chained, [view]))
+    assert "Throttled by the cgroup" not in quiet
+    assert quiet["Load"].startswith("60/s for 4 s, then a burst of 250 tasks")
