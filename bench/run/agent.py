@@ -20,25 +20,22 @@ def install(log: Any, codes: Any, folder: str, node: int, tag: str) -> None:
     """Connect the signals. ``log`` is an EventLog, ``codes`` its module; our task ids start with ``tag``."""
     write = log.write
     states = {name: getattr(codes, name) for name in _STATE_NAMES}
-    received, started, ended = codes.RECEIVED, codes.STARTED, codes.ENDED
+    received, started, ended, failure = codes.RECEIVED, codes.STARTED, codes.ENDED, codes.FAILURE
 
     def on_received(request: Any, **_: Any) -> None:
         fields = request.request_dict
-        seq = fields.get("bench_seq")
-        if seq is not None:
-            write(received, seq, 0, fields.get("retries") or 0)
+        if "bench_seq" in fields:
+            write(received, fields["bench_seq"], 0, fields.get("retries") or 0)
 
     def on_prerun(task: Any, **_: Any) -> None:
-        fields = task.request.__dict__
-        seq = fields.get("bench_seq")
-        if seq is not None:
-            write(started, seq, 0, fields.get("retries") or 0)
+        fields = task.request_stack.top.__dict__
+        if "bench_seq" in fields:
+            write(started, fields["bench_seq"], 0, fields.get("retries") or 0)
 
-    def on_postrun(task: Any, state: str | None = None, **_: Any) -> None:
-        fields = task.request.__dict__
-        seq = fields.get("bench_seq")
-        if seq is not None:
-            write(ended, seq, states.get(state or "", codes.FAILURE), fields.get("retries") or 0)
+    def on_postrun(task: Any, state: Any = None, **_: Any) -> None:
+        fields = task.request_stack.top.__dict__
+        if "bench_seq" in fields:
+            write(ended, fields["bench_seq"], states.get(state, failure), fields.get("retries") or 0)
 
     def on_revoked(request: Any, **_: Any) -> None:
         seq = getattr(request, "bench_seq", None)
@@ -63,6 +60,8 @@ def install(log: Any, codes: Any, folder: str, node: int, tag: str) -> None:
         draft.write_text(json.dumps({"node": node, **effective(sender)}))
         draft.rename(path)
 
+    for signal in (signals.task_received, signals.task_prerun, signals.task_postrun):
+        signal.use_caching = True  # else Celery looks under a lock for who listens, for every task anew
     for signal, receiver in (
         (signals.task_received, on_received),
         (signals.task_prerun, on_prerun),

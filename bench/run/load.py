@@ -87,7 +87,7 @@ class Loader:
     def paced(self, order: dict[str, Any]) -> dict[str, Any]:
         """Let the workers in, then publish each task when it is due; what is late goes out together."""
         choice, sender = _numbers("h", order["choice"]), self._sender()
-        due = [round(seconds * 1e9) for seconds in _numbers("d", order["due"])]
+        due = array("q", (round(seconds * 1e9) for seconds in _numbers("d", order["due"])))
         n, first, at = len(due), order["first"], 0
         write, intended, sent = self.log.write, self.events.INTENDED, self.events.SENT
         self.cut = False

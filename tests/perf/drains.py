@@ -92,15 +92,13 @@ class Drains:
         fill(self.broker, self.tasks)
         child = start(folder)
         try:
-            rate = self._timed()
-            tree = [child_process := psutil.Process(child.pid), *child_process.children(recursive=True)]
-            cpu = sum(sum(p.cpu_times()[:2]) for p in tree) / self.tasks
-            pss = fmean(p.memory_full_info().pss for p in tree)
+            rate, cpu = self._timed(child)
+            pss = fmean(process.memory_full_info().pss for process in tree(child))
             return Drain(rate=rate, cpu=cpu, pss=pss)
         finally:
             child.stop()
 
-    def _timed(self) -> float:
+    def _timed(self, child: Child) -> tuple[float, float]:
         high, low = FROM * self.tasks, TO * self.tasks
         begin = None
         deadline = time.monotonic() + 120
@@ -108,10 +106,11 @@ class Drains:
             while time.monotonic() < deadline:
                 left, now = client.llen(QUEUE), time.monotonic()
                 if begin is None and left <= high:
-                    begin = (now, left)
+                    begin = (now, left, cpu_seconds(child))
                 if begin and left <= low:
+                    done, used = begin[1] - left, cpu_seconds(child) - begin[2]
                     self._until_empty(client)
-                    return float((begin[1] - left) / (now - begin[0]))
+                    return done / (now - begin[0]), used / done
                 time.sleep(POLL_S)
         raise TimeoutError(f"{self.tasks} no-ops were not drained in two minutes: {self.workers}")
 
@@ -120,6 +119,17 @@ class Drains:
         while client.llen(QUEUE):
             time.sleep(POLL_S)
         time.sleep(0.1)
+
+
+def tree(child: Child) -> list[psutil.Process]:
+    """The worker and its pool."""
+    worker = psutil.Process(child.pid)
+    return [worker, *worker.children(recursive=True)]
+
+
+def cpu_seconds(child: Child) -> float:
+    """What the whole tree has used so far."""
+    return sum(times.user + times.system for times in (process.cpu_times() for process in tree(child)))
 
 
 def fill(broker: RunningBroker, tasks: int) -> float:
