@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench import model, units
+from bench import model
 from bench.model import Label
 
 POOL = "workers.pool"
@@ -101,11 +101,6 @@ def duration_title(duration: str) -> str:
     """``Response time``, ``Round trip``."""
     text = duration_text(duration).capitalize()
     return text if duration in _DURATION_WORDS else f"{text} time"
-
-
-def metric_value(metric: str, value: float) -> str:
-    """A metric's value in the unit a person reads; a capacity is a rate."""
-    return units.format_metric("throughput" if metric == "capacity" else metric, value)
 
 
 def listed(words: Sequence[str]) -> str:

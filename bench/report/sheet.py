@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import units
-from bench.report import labels, palette
+from bench.report import palette
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -149,7 +149,7 @@ def human(axis: "Axis", metric: str) -> None:
     from matplotlib.ticker import FuncFormatter
 
     timed = metric.endswith(")") or metric in ("makespan", "cpu_per_task")
-    text = _tick if timed else lambda value: labels.metric_value(metric, value)
+    text = _tick if timed else lambda value: units.format_metric(metric, value)
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
 
 

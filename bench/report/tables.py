@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import model
+from bench import model, units
 from bench.model import Estimate
 from bench.report import figures, labels
 from bench.report.view import CellView, Part, ScenarioView
@@ -88,7 +88,7 @@ def number(metric: str, estimate: Estimate) -> Number:
     """The estimate in human units, the unit written once in the interval where both ends share it."""
     if metric == "capacity" and estimate.point <= 0:
         return Number(point="none", interval="")
-    point = labels.metric_value(metric, estimate.point)
+    point = units.format_metric(metric, estimate.point)
     if estimate.lower is None or estimate.upper is None:
         return Number(point=point, interval="")
     return Number(point=point, interval=interval(metric, estimate.lower, estimate.upper))
@@ -96,7 +96,7 @@ def number(metric: str, estimate: Estimate) -> Number:
 
 def interval(metric: str, lower: float, upper: float) -> str:
     """``240–254/s``; both units where they differ (``900 ms–1.2 s``)."""
-    low, high = labels.metric_value(metric, lower), labels.metric_value(metric, upper)
+    low, high = units.format_metric(metric, lower), units.format_metric(metric, upper)
     number, unit = _SPLIT.fullmatch(low), _SPLIT.fullmatch(high)
     same = number and unit and number[2].strip() == unit[2].strip()
     return f"{number[1] if number and same else low}–{high}"

@@ -250,7 +250,7 @@ def _result_text(result: model.TrialResult) -> str:
         return searches.short(result)
     shown = [m for m in ("throughput", "makespan", "p95(roundtrip)") if m in result.metrics]
     return (
-        ", ".join(f"{labels.metric_text(m)} {labels.metric_value(m, result.metrics[m])}" for m in shown)
+        ", ".join(f"{labels.metric_text(m)} {units.format_metric(m, result.metrics[m])}" for m in shown)
         or "done"
     )
 

@@ -67,6 +67,7 @@ def test_a_written_duration_reads_back_within_three_digits(seconds):
     [
         ("throughput", 1440.4, "1 440/s"),
         ("throughput", 99.96, "100/s"),
+        ("capacity", 198.4, "198/s"),
         ("p95(service)", 0.05, "50 ms"),
         ("makespan", 12.34, "12.3 s"),
         ("cpu_per_task", 0.00065, "650 µs"),

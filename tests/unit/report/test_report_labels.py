@@ -69,7 +69,6 @@ def test_lists_and_plurals() -> None:
     assert units.plural(1, "trial") == "1 trial"
     assert units.plural(0, "trial") == "0 trials"
     assert labels.first_of(["a", "b", "c"], 2) == ["a", "b", "1 more"]
-    assert labels.metric_value("capacity", 198.4) == "198/s"
 
 
 CALM = Load(shape="constant", rate=50.0, duration=20.0)

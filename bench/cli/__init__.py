@@ -1,0 +1,68 @@
+"""The command line: parse, one verb, exit code. The only room that prints and exits.
+
+Everything heavy is imported inside the verb that needs it, so that ``--help`` answers at once.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from bench.cli import check, look, run
+from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
+
+HELP = """\b
+  celery-bench doctor              is this machine fit to measure on?
+  celery-bench run quickstart      five pools on this machine, under four minutes
+  celery-bench run my.yaml         your own question
+  celery-bench show latest         its numbers again
+  celery-bench report latest       its page again
+"""
+EXIT_CODES = """\b
+Exit codes: 0 ok, 1 bug, 2 bad scenario or usage, 3 environment (no broker, missing
+package, disk full), 4 a trial failed, 5 gate failed or regression, 6 inconclusive,
+130 interrupted."""
+
+folder = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES
+)
+@click.version_option(package_name="celery-bench")
+@click.option("--results", default="results", show_default=True, type=folder, help="Where runs are kept.")
+@click.option(
+    "--reports", default="reports", show_default=True, type=folder, help="Where reports are written."
+)
+@click.pass_context
+def cli(context: click.Context, results: Path, reports: Path) -> None:
+    context.obj = {"results": results, "reports": reports}
+
+
+cli.help = (
+    f"Measure which Celery pool, concurrency, prefetch and number of nodes suit your workload.\n\n{HELP}"
+)
+
+for verb in (run.run, check.validate, check.schema, look.show, look.list_, look.report, check.doctor):
+    cli.add_command(verb)
+
+
+def main() -> None:
+    """Entry point: every reason to stop becomes a sentence and an exit code."""
+    try:
+        cli(standalone_mode=True)
+    except BenchError as error:
+        click.echo(click.style("error: ", fg="red") + error.message, err=True)
+        if error.hint:
+            click.echo(error.hint, err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(EXIT_OK)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("This is a bug in celery-bench; please report it with the lines above.", err=True)
+        sys.exit(EXIT_BUG)

@@ -1,0 +1,54 @@
+"""What several verbs share: scenarios from files, a run on the screen."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.model import Scenario
+    from bench.store import Run
+
+
+def load(files: Sequence[str], **changes: Any) -> list["Scenario"]:
+    """Scenarios of all files. Raises ScenarioError with the mistakes of all of them."""
+    from bench import gate, scenario
+    from bench.errors import ScenarioError
+
+    if not files:
+        raise UsageError(
+            "No scenario was given.",
+            f"Name a file or a shipped scenario: {', '.join(path.stem for path in scenario.shipped())}.",
+        )
+    scenarios, mistakes = [], []
+    for name in files:
+        try:
+            scenarios.append(scenario.load(scenario.find(name), check_gate=gate.parse, **changes))
+        except ScenarioError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise ScenarioError(mistakes)
+    return scenarios
+
+
+def show_run(run: "Run", *, as_json: bool, every: bool = False) -> None:
+    from bench.report import show as shows
+
+    if as_json:
+        echo_json(shows.as_json(run))
+    else:
+        shows.render(run, console(), every=every)
+
+
+def console(*, stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def echo_json(data: object) -> None:
+    """Print ``data`` as JSON."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))

@@ -1,0 +1,46 @@
+"""``show``, ``list``, ``report``: what runs found, again."""
+
+from pathlib import Path
+
+import click
+
+from bench.cli.common import console, echo_json, show_run
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.option("--json", "as_json", is_flag=True, help="Every cell and metric with its interval, SI units.")
+@click.pass_obj
+def show(places: dict[str, Path], run: str, as_json: bool) -> None:
+    """Print every cell and every metric of RUN (a name, a path or `latest`) with its interval."""
+    from bench import store
+
+    show_run(store.open_run(places["results"], run), as_json=as_json, every=True)
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def list_(places: dict[str, Path], as_json: bool) -> None:
+    """List the runs, newest first."""
+    from bench import store
+    from bench.report import show as shows
+
+    runs = store.list_runs(places["results"])
+    if as_json:
+        echo_json(shows.listing_json(runs))
+    elif runs:
+        console().print(shows.listing(runs))
+    else:
+        click.echo(f"No runs in {places['results']}/ yet. Make one: celery-bench run quickstart")
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.pass_obj
+def report(places: dict[str, Path], run: str) -> None:
+    """Write the report of RUN: one HTML page, Markdown, CSV and the charts."""
+    from bench import store
+    from bench.report import page
+
+    click.echo(page.write(store.open_run(places["results"], run), places["reports"]))
