@@ -22,6 +22,7 @@ from bench.model import (
     TrialResult,
 )
 from bench.spans import by_phase, by_step, counts, durations, statistics
+from bench.speed import at_one_speed
 from bench.stats.intervals import arithmetic, geometric
 from bench.stats.steady import Steady, steady
 
@@ -195,16 +196,19 @@ def summarise(scenario: Scenario, results: Sequence[TrialResult]) -> list[CellSu
     for r in results:
         if r.scenario == scenario.name and r.cell in of_cell:
             of_cell[r.cell].append(r)
+    ok = {cell: [r for r in ran if r.ok] for cell, ran in of_cell.items()}
+    metrics = {cell: _estimates([r.metrics for r in ran]) | _of_one_search(ran) for cell, ran in ok.items()}
+    known = [cell for cell, ran in ok.items() if ran]
+    metrics |= zip(known, at_one_speed([metrics[c] for c in known], [ok[c] for c in known]), strict=True)
     return [
         CellSummary(
             scenario=scenario.name,
             cell=cell.id,
             settings=cell.settings,
             trials=len(of_cell[cell.id]),
-            failed_trials=sum(not r.ok for r in of_cell[cell.id]),
-            metrics=_estimates([r.metrics for r in of_cell[cell.id] if r.ok])
-            | _of_one_search([r for r in of_cell[cell.id] if r.ok]),
-            phases=_phase_summaries([r.phases for r in of_cell[cell.id] if r.ok and not r.search]),
+            failed_trials=len(of_cell[cell.id]) - len(ok[cell.id]),
+            metrics=metrics[cell.id],
+            phases=_phase_summaries([r.phases for r in ok[cell.id] if not r.search]),
         )
         for cell in scenario.cells
     ]

@@ -237,12 +237,16 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A number with its 95 % interval over ``n`` trials; no interval (None) where n is below 2."""
+    """A number with its 95 % interval over ``n`` trials; no interval (None) where n is below 2.
+
+    ``adjusted``: stated at the run's mean host speed (docs/methodology.md, "Host speed").
+    """
 
     point: float
     lower: float | None = None
     upper: float | None = None
     n: int = 1
+    adjusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

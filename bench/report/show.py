@@ -53,6 +53,7 @@ def _cell_json(summary: model.CellSummary, trials: Sequence[model.TrialResult]) 
 def _numbers(metrics: Mapping[str, model.Estimate]) -> dict[str, dict[str, float | None]]:
     return {
         name: {"point": e.point, "lower": _finite(e.lower), "upper": _finite(e.upper)}
+        | ({"adjusted": True} if e.adjusted else {})
         for name, e in metrics.items()
         if math.isfinite(e.point)
     }

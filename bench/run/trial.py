@@ -169,6 +169,7 @@ class Course:
         assert self.probe is not None
         start = sampled_at = progress_at = time.monotonic()
         already, ended, loaded = self.follower.ended, 0, None
+        filled = 0
         while loaded is None or ended < loaded:
             time.sleep(POLL_S)
             answer = self.publisher.answer() if loaded is None else None
@@ -177,8 +178,9 @@ class Course:
             self.follower.poll()
             now = time.monotonic()
             backlog = self.follower.sent - self.follower.ended
-            if self.follower.ended - already > ended or backlog == 0 or (loaded is None and ended == 0):
-                ended, progress_at = self.follower.ended - already, now
+            filling = self.follower.sent if self.setup.load.shape == "flood" else 0
+            if self.follower.ended - already > ended or backlog == 0 or filling > filled:
+                ended, filled, progress_at = self.follower.ended - already, filling, now
             self._check_stall(progress_at, "load", ended, planned)
             watch(backlog)
             if now - sampled_at >= SAMPLE_S:

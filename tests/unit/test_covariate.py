@@ -117,3 +117,15 @@ def _pooled_error(groups: list[Group]) -> list[Adjusted]:
     variance = np.mean([np.var(g.y, ddof=1) for g in groups])
     half = stats.t.ppf(0.975, CELLS * (TRIALS - 1)) * (variance / TRIALS) ** 0.5
     return [Adjusted(float(np.mean(g.y)), np.mean(g.y) - half, np.mean(g.y) + half, TRIALS) for g in groups]
+
+
+def test_one_cell_is_pearsons_correlation_and_cells_cost_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(0, 1, 30)
+    y = 0.5 * x + rng.normal(0, 1, 30)
+    known = stats.pearsonr(x, y)
+    one = adjusted([Group(y=y.tolist(), x=x.tolist())])
+    assert one is not None
+    assert (one.r2, one.p) == pytest.approx((known.statistic**2, known.pvalue))
+    many = adjusted([Group(y=y[i : i + 2].tolist(), x=x[i : i + 2].tolist()) for i in range(0, 30, 2)])
+    assert many is not None and many.df == 14

@@ -181,7 +181,7 @@ def _drifting(trial: model.Trial) -> float:
 def chained(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
     """Calm, a burst, calm again: two pools × two prefetch values, two trials each, on a drifting host."""
     root = tmp_path_factory.mktemp("chained")
-    asked = scenario(name="chain", work=["io"], load=CHAIN, metric="p50(response)", repeats=2)
+    asked = scenario(name="chain", work=["io"], load=CHAIN, metric="p50(response)", repeats=3)
     return on_disk(root, asked, name="chain", fake=Fake(host=_drifting))
 
 

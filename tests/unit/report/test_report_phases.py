@@ -62,7 +62,7 @@ def test_the_picture_by_phase(view: ScenarioView) -> None:
     assert panel.phases == NAMES
     assert [len(line.values) for line in panel.lines] == [3] * len(panel.lines)
     mark = panel.lines[0].values[1]
-    assert mark is not None and len(mark.trials) == 2
+    assert mark is not None and len(mark.trials) == 3
 
 
 def test_tasks_over_time(view: ScenarioView, chained: store.Run) -> None:
