@@ -85,7 +85,7 @@ def test_what_the_machine_did_is_said_where_it_did_anything(chained: store.Run, 
     said = dict(conditions.conditions(chained, [busy]))
     assert said["Other processes used"] == "up to 0.4 cores just before a trial"
     assert said["Throttled by the cgroup"] == "18 s"
-    assert said["Swapped during trials"] == "8 MiB"
+    assert said["Swapped during trials"] == "12 MiB"
     quiet = dict(conditions.conditions(chained, [view]))
     assert "Throttled by the cgroup" not in quiet
     assert quiet["Load"].startswith("60/s for 4 s, then a burst of 250 tasks")
