@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
+from bench import pacing
 from bench.doubts.rule import Evidence, rule
 from bench.model import Load
 from bench.units import format_duration, format_rate, plural
@@ -52,17 +53,19 @@ def late_load(e: Evidence) -> str | None:
 
 def _scheduled(e: Evidence) -> Iterator[tuple[str, Mapping[str, float], float]]:
     """Where a schedule had to be kept, with the metrics there and how long it was (s; without end where all
-    was due at once): the whole trial, each phase of a load that has phases, and the lowest rate that a search
+    was due at once): the whole trial, or each phase of a load that has phases, and the lowest rate that a search
     missed. A closed loop has no schedule; its clients publish when they are free.
     """
     load = e.cell.setup.load
     if load.shape in ("closed", "flood"):
         return
-    length = load.length if load.is_open else math.inf
-    yield "", {name: found.point for name, found in e.summary.metrics.items()}, length or math.inf
-    for phase in e.summary.phases:
-        metrics = {name: found.point for name, found in phase.metrics.items()}
-        yield f" in phase {phase.name}", metrics, math.inf
+    if not e.summary.phases:  # over all phases the lateness of one would be held against another's response
+        length = load.length if load.is_open else math.inf
+        yield "", {name: found.point for name, found in e.summary.metrics.items()}, length or math.inf
+    lengths = {phase.name: phase.end - phase.start for phase in pacing.phases(load)}
+    for part in e.summary.phases:
+        metrics = {name: found.point for name, found in part.metrics.items()}
+        yield f" in phase {part.name}", metrics, lengths.get(part.name) or math.inf
     for r in e.ok:
         steps = zip(r.search.get("steps", ()), r.phases, strict=False)
         missed = [(step["rate"], entry["metrics"]) for step, entry in steps if not step["held"]]
