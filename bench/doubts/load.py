@@ -53,8 +53,8 @@ def late_load(e: Evidence) -> str | None:
 
 def _scheduled(e: Evidence) -> Iterator[tuple[str, Mapping[str, float], float]]:
     """Where a schedule had to be kept, with the metrics there and how long it was (s; without end where all
-    was due at once): the whole trial, or each phase of a load that has phases, and the lowest rate that a search
-    missed. A closed loop has no schedule; its clients publish when they are free.
+    was due at once): the whole trial, or each phase of a load that has phases, and the lowest rate that a
+    search missed. A closed loop has no schedule; its clients publish when they are free.
     """
     load = e.cell.setup.load
     if load.shape in ("closed", "flood"):
