@@ -79,7 +79,7 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
         metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
         metrics = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
         window = {k: getattr(found, k) for k in ("verdict", "start", "end", "tasks", "why")}
-        phases = by_phase(trial.cell.setup.load, table)
+        phases = by_phase(trial.cell.setup.load, trial.seed, table)
         if recording.search:
             phases = by_step(recording.search["steps"], table)
             metrics = _of_search(recording.search, phases, metrics)

@@ -4,6 +4,7 @@ Pure: task tables (``bench.events.tasks``) in, numbers out. Definitions are in d
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,12 +71,17 @@ def statistics(spans: Mapping[str, Floats]) -> dict[str, float]:
     return out
 
 
-def by_phase(load: Load, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+def by_phase(load: Load, seed: int, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     """One entry for each phase of the load: ``name``, ``start``, ``end`` (s), ``tasks`` due in it and their
     ``metrics``. Durations are those of the tasks due in the phase, whenever they ended; throughput counts the
     completions while it lasted (until its last task ended, for a burst that has no length).
     """
-    return _entries(pacing.phases(load), table)
+    phases = pacing.phases(load)
+    if not phases:
+        return ()
+    origin = float(pacing.due_times(load, seed)[0])  # times count from the first task, phases from the load
+    shifted = [replace(phase, start=phase.start - origin, end=phase.end - origin) for phase in phases]
+    return _entries(shifted, table)
 
 
 def by_step(steps: Sequence[Mapping[str, Any]], table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
@@ -109,7 +115,6 @@ def _entries(phases: Sequence[Phase], table: pd.DataFrame) -> tuple[dict[str, An
         if end > phase.start:
             metrics["throughput"] = inside / (end - phase.start)
         known = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
-        out.append(
-            {"name": phase.name, "start": phase.start, "end": end, "tasks": len(own), "metrics": known}
-        )
+        start = max(0.0, phase.start)
+        out.append({"name": phase.name, "start": start, "end": end, "tasks": len(own), "metrics": known})
     return tuple(out)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench import events, pacing
+from bench import events
 from bench.events import COMPLETED
 from bench.report.resources import cells_to_show, kept, trials_of_one_block
 from bench.report.view import CellView, ScenarioView
@@ -106,7 +106,9 @@ def _panel(title: str, found: Sequence[tuple[CellView, str, "pd.DataFrame"]], le
                 backlog=tuple(outstanding.astype(float)),
             )
         )
-    phases = tuple((phase.start, phase.name) for phase in pacing.phases(found[0][0].setup.load))
+    cell, first, _ = found[0]
+    shown = next(result for result in cell.results if result.trial == first)
+    phases = tuple((float(phase["start"]), str(phase["name"])) for phase in shown.phases)
     return FlowPanel(
         title=title,
         t=middles,
