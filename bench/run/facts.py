@@ -6,14 +6,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import model
 from bench.errors import EnvironmentFault
 from bench.run import host
 from bench.run.broker import server_binary
-from bench.run.neighbours import Busy, busiest, others, stolen, usage
+from bench.run.neighbours import Busy, Usage, busiest, others, stolen, usage
 from bench.units import format_duration, format_size, plural
 
 NEIGHBOURS_S = 0.5
@@ -39,7 +39,7 @@ class Folder:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """The machine now. ``spins``: the reference spin again and again (s); ``busy``: cores used by processes
-    that are not ours; ``steal``: share of all cores' time; ``turbo``: None where it cannot be read.
+    that are not ours; ``steal``: share of our cores' time; ``turbo``: None where it cannot be read.
     ``brokers``: kind → (version or path, why it cannot be started). Sizes in bytes.
     """
 
@@ -72,9 +72,9 @@ def find(results: Path) -> Facts:
     import psutil
 
     machine = host.fingerprint()
-    before = usage()
+    before = _usage()
     time.sleep(NEIGHBOURS_S)
-    after = usage()
+    after = _usage()
     return Facts(
         parent_death_signal=_parent_death_signal(),
         host=machine,
@@ -123,6 +123,13 @@ def in_words(f: Facts) -> dict[str, str]:
 
 def _folder_in_words(folder: Folder) -> str:
     return f"{folder.path}, {format_size(folder.free)} free{f' on {folder.kind}' if folder.kind else ''}"
+
+
+def _usage() -> Usage:
+    """With the steal of the cores we may use, not of all that the host has."""
+    from bench.run import probe
+
+    return replace(usage(), steal=probe.system().steal)
 
 
 def _spins() -> tuple[float, ...]:

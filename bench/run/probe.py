@@ -1,8 +1,9 @@
 """CPU and memory of every process group of a trial, through psutil."""
 
+import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import psutil
@@ -13,6 +14,16 @@ MEMORY_EVERY_S = 0.5
 """Reading PSS takes about a millisecond a process: twice a second keeps it near 1 % of a core."""
 FAMILY_EVERY_S = 1.0
 PROC = Path("/proc")
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class System(NamedTuple):
+    """CPU seconds so far of the cores we may use: ``busy``, with ``steal``; and ``steal``: what other guests
+    of the host took.
+    """
+
+    busy: float
+    steal: float
 
 
 class Probe:
@@ -40,14 +51,13 @@ class Probe:
             cpu, alive = self._cpu(group, processes), len(processes)
             row = {"t_ns": t_ns, "group": group, "cpu": self._since_start(group, cpu), "processes": alive}
             self.rows.append({**row, **(_footprint(processes) if with_memory else {})})
-        times = psutil.cpu_times()
-        busy = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
+        busy, steal = system()
         self.rows.append(
             {
                 "t_ns": t_ns,
                 "group": "system",
                 "cpu": self._since_start("system", busy),
-                "steal": self._since_start("steal", times.steal),
+                "steal": self._since_start("steal", steal),
             }
         )
         self.rows.append({"t_ns": t_ns, "group": "tasks", "completed": completed, "backlog": backlog})
@@ -83,6 +93,21 @@ class Probe:
         return total
 
 
+def system() -> System:
+    """How the cores we may use (``sched_getaffinity``) stand now: the host may have many more."""
+    cores = {}
+    for line in (PROC / "stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name.startswith("cpu") and name != "cpu":
+            user, nice, kernel, _idle, _wait, irq, softirq, steal, *_ = map(int, ticks)
+            cores[int(name[3:])] = (user + nice + kernel + irq + softirq + steal, steal)
+    allowed = os.sched_getaffinity(0)
+    if not allowed <= cores.keys():  # a container that numbers its cores anew lists only its own
+        allowed = set(cores)
+    busy, stolen = (sum(cores[core][i] for core in allowed) * TICK_S for i in (0, 1))
+    return System(busy, stolen)
+
+
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     try:
         return process.children(recursive=True)
@@ -116,7 +141,7 @@ def _footprint(processes: list[psutil.Process]) -> dict[str, float]:
 
 
 def _switches(pid: int) -> int:
-    """Context switches of all threads that the process has; ``/proc/PID/status`` knows the main one's only."""
+    """Context switches of all its threads so far; ``/proc/PID/status`` counts those of the main one only."""
     total = 0
     for status in PROC.glob(f"{pid}/task/*/status"):
         try:
