@@ -167,13 +167,19 @@ def _turbo(cpus: Path = CPUS) -> bool | None:
 def _folder(path: Path) -> Folder:
     """The folder, or the nearest one above it that is there, since the session makes the rest."""
     path = path.absolute()
-    there = next(p for p in (path, *path.parents) if p.exists())
-    refusal = ""
+    refusal, there = "", Path("/")
+    for place in (path, *path.parents):
+        try:
+            if place.exists():
+                there = place
+                break
+        except OSError as error:  # below a folder that we may not look into
+            refusal = error.strerror or str(error)
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        refusal = error.strerror or str(error)
+        refusal = refusal or error.strerror or str(error)
     disk = os.statvfs(there)
     return Folder(
         path=str(path), free=disk.f_bavail * disk.f_frsize, kind=_file_system(there), refusal=refusal

@@ -1,6 +1,7 @@
 """What speaks against measuring on a machine: each check on made-up facts, and the facts of this one."""
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -93,6 +94,24 @@ def test_this_machine(tmp_path: Path) -> None:
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert facts._folder(tmp_path / "file").refusal == "Not a directory"
+
+
+def test_a_folder_below_an_unreadable_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, stat = tmp_path / "closed", Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if closed in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    closed.mkdir()
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "exists", lambda path: bool(path.stat()))
+    found = facts._folder(closed / "results" / "deep")
+    assert found.refusal == "Permission denied"
+    assert found.free > 0
+    (doubt,) = doctor.doubts(replace(FINE, results=found))
+    assert "cannot be written to: Permission denied." in doubt.text
 
 
 @pytest.mark.parametrize("width", [60, 100])
