@@ -10,8 +10,9 @@ import random
 import re
 from collections.abc import Collection, Sequence
 
+from bench import units
 from bench.errors import UsageError
-from bench.model import GREEN_POOLS, Scenario, Setup, TaskCall, Trial
+from bench.model import GREEN_POOLS, Load, Scenario, Setup, TaskCall, Trial
 
 BIG = 30 * 60.0
 """Seconds of estimated time above which a run is started only with ``--yes``."""
@@ -25,9 +26,15 @@ HASH_MIB_PER_S = 800.0
 ROUND_TRIP_S = 0.005
 """From a task's end to the start of its client's next: result, message, reservation."""
 SEARCH_STEPS = 12
-"""Rates that a search for the capacity tries: up by doubling, then halving the interval."""
+"""Rates that a search for the capacity tries: up by doubling, then halving the interval, then both again."""
+CAREFUL_STEPS = 7
+"""How many of them are between a held and a missed rate, and longer: see ``bench.search.capacity``."""
+CAREFUL_TASKS = 2500
+CAREFUL_LIMITS = 30
+"""Seconds of a careful step for each of the SLO's limit."""
 LEAST_STEP_S = 5.0
-"""How long each is kept up at least."""
+LONGEST_STEP_S = 30.0
+"""How long a step is kept up, where the scenario does not say that it should be longer."""
 SETTLE_S = 1.0
 """Until the queue is empty again between two of them."""
 UNKNOWN_S = 0.01
@@ -92,12 +99,21 @@ def _load_seconds(setup: Setup, pace: float, longest: float) -> float:
     """
     load = setup.load
     if load.shape == "saturate":
-        return SEARCH_STEPS * (max(load.duration or 0.0, LEAST_STEP_S) + SETTLE_S + longest)
+        return _search_seconds(load, pace, longest)
     if load.shape == "closed":  # the slots that no client keeps busy stand idle
         alone = _mean_cost(setup.workload) + ROUND_TRIP_S
         pace = max(pace, alone / (load.clients or 1))
     work = load.count * pace + longest / 2  # the last one is rarely just beginning
     return max(work, load.length)
+
+
+def _search_seconds(load: Load, pace: float, longest: float) -> float:
+    """Of a search for the capacity, which is about 1 ÷ ``pace``."""
+    least = load.duration or LEAST_STEP_S
+    limit = units.duration(load.slo.partition("<")[2])
+    careful = min(max(CAREFUL_TASKS * pace, CAREFUL_LIMITS * limit), LONGEST_STEP_S)
+    steps = CAREFUL_STEPS * max(careful, least) + (SEARCH_STEPS - CAREFUL_STEPS) * least
+    return steps + SEARCH_STEPS * (SETTLE_S + longest)
 
 
 def _pace(setup: Setup, cores: int) -> float:
