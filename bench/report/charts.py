@@ -77,11 +77,12 @@ def drift_chart(views: Sequence[ScenarioView]) -> Chart | None:
     data = drift_figure(views)
     if data is None:
         return None
+    spins = "CPU time of a fixed piece of work before and after each trial, while the machine was idle"
+    both = f"Above: {spins}; higher is slower. Below: each trial's {data.what} relative to its cell's mean."
     return Chart(
         name="host-speed",
         title="How steady the machine was",
-        caption="Above: CPU time of a fixed piece of work before and after each trial, while the machine was"
-        f" idle; higher is slower. Below: each trial's {data.what} relative to its cell's mean.",
+        caption=both if data.told else f"{spins}; higher is slower.",
         figure=lambda: draw_load.drift(data),
     )
 

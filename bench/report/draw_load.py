@@ -229,32 +229,32 @@ def _step(axes: "Axes", dot: StepDot, colour: str, top: float) -> None:
 
 
 def drift(data: DriftFigure) -> "Figure":
-    """Two lines of axes over the trials in the order they ran: the reference spin, the metric."""
-    figure = sheet.sheet(3.5)
-    top, bottom = figure.subplots(2, 1, sharex=True)
+    """Axes over the trials in the order they ran: the reference spin; below, the metric where it is known."""
+    figure = sheet.sheet(3.5 if data.told else 2.2)
+    panels = figure.subplots(2 if data.told else 1, 1, sharex=True, squeeze=False)[:, 0]
     xs = [dot.position for dot in data.dots]
-    top.plot(xs, [dot.spin for dot in data.dots], color=palette.FAINT, lw=0.8)
-    top.plot(xs, [dot.spin for dot in data.dots], "o", ms=3.5, color=palette.INK)
-    pools = list(dict.fromkeys(dot.pool for dot in data.dots))
-    for pool in pools:
-        known = [dot for dot in data.dots if dot.pool == pool and dot.metric is not None]
-        bottom.plot(
-            [dot.position for dot in known],
-            [dot.metric for dot in known],
-            "o",
-            ms=3.5,
-            color=palette.pool_colour(pool),
-        )
-    for axes, word in ((top, "reference spin\n÷ median"), (bottom, f"{data.what}\n÷ cell's mean")):
+    panels[0].plot(xs, [dot.spin for dot in data.dots], color=palette.FAINT, lw=0.8)
+    panels[0].plot(xs, [dot.spin for dot in data.dots], "o", ms=3.5, color=palette.INK)
+    for axes, word in zip(panels, ("reference spin\n÷ median", f"{data.what}\n÷ cell's mean"), strict=False):
         axes.axhline(1.0, color=palette.FAINT, lw=0.8, linestyle=(0, (4, 2)))
         axes.set_ylabel(word)
         axes.grid(visible=True, axis="y")
         axes.margins(x=0.02, y=0.15)
-    bottom.set_xlim(min(xs) - 0.5, max(xs) + 0.5)
-    sheet.whole_numbers(bottom.xaxis)
-    bottom.set_xlabel("trial, in the order they ran")
+    panels[-1].set_xlim(min(xs) - 0.5, max(xs) + 0.5)
+    sheet.whole_numbers(panels[-1].xaxis)
+    panels[-1].set_xlabel("trial, in the order they ran")
+    if data.told:
+        _relative(figure, panels[1], data)
+    return figure
+
+
+def _relative(figure: "Figure", axes: "Axes", data: DriftFigure) -> None:
+    """Each trial's metric ÷ its cell's mean, in its pool's colour."""
+    pools = list(dict.fromkeys(dot.pool for dot in data.dots))
+    for pool in pools:
+        known = {d.position: d.metric for d in data.dots if d.pool == pool and d.metric is not None}
+        axes.plot(list(known), list(known.values()), "o", ms=3.5, color=palette.pool_colour(pool))
     sheet.legend(
         figure,
         [sheet.handle(pool or "", marker="o", ms=4, color=palette.pool_colour(pool)) for pool in pools],
     )
-    return figure

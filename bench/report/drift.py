@@ -44,6 +44,11 @@ class DriftFigure:
     adjusted: tuple[str, ...] = ()
 
     @property
+    def told(self) -> bool:
+        """Whether any trial has a number to lay beside its spin."""
+        return any(dot.metric is not None for dot in self.dots)
+
+    @property
     def text(self) -> str:
         """In one sentence."""
         spins = [dot.spin for dot in self.dots]

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import events, model
 from bench.report import labels
-from bench.report.resources import kept, ranked_cells, trials_of_one_block
+from bench.report.resources import kept, known_metric, ranked_cells, trials_of_one_block, with_metric
 from bench.report.view import CellView, Part, ScenarioView
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def cells_to_contrast(part: Part, metric: str) -> list[CellView]:
     The pair is the one around the best cell, unless prefetch moves the makespan of another pool much more, in
     every block.
     """
-    cells = ranked_cells([c for c in part.cells if c.measured and metric in c.summary.metrics], metric)
+    metric = known_metric(part.cells, metric)
+    cells = ranked_cells(with_metric(part.cells, metric), metric)
     if len(cells) < 2:
         return cells
     pairs = [pair for cell in cells if (pair := _prefetch_pair(cell, cells))]

@@ -59,7 +59,8 @@ def resource_figure(view: ScenarioView, run: "store.Run") -> ResourceFigure:
     panels = []
     for part in view.parts:
         chosen = cells_to_show(part, view.scenario.metric)
-        lines = [line for cell in chosen if (line := _line(run, cell, view.scenario.metric))]
+        metric = known_metric(part.cells, view.scenario.metric)
+        lines = [line for cell in chosen if (line := _line(run, cell, metric))]
         measured = sum(cell.measured for cell in part.cells)
         if lines:
             panels.append(ResourcePanel(title=part.title, lines=tuple(lines), left_out=measured - len(lines)))
@@ -69,7 +70,8 @@ def resource_figure(view: ScenarioView, run: "store.Run") -> ResourceFigure:
 
 def cells_to_show(part: Part, metric: str, most: int = MOST_LINES) -> list[CellView]:
     """All cells if they are few, else the best of each pool; in the order of the file."""
-    cells = [c for c in part.cells if c.measured and metric in c.summary.metrics]
+    metric = known_metric(part.cells, metric)
+    cells = with_metric(part.cells, metric)
     if len(cells) <= most and len({c.pool for c in cells}) in (1, len(cells)):
         return cells
     ranked = ranked_cells(cells, metric)
@@ -77,6 +79,23 @@ def cells_to_show(part: Part, metric: str, most: int = MOST_LINES) -> list[CellV
         ranked = [next(c for c in ranked if c.pool == pool) for pool in dict.fromkeys(c.pool for c in ranked)]
     best = {c.id for c in ranked[:most]}
     return [c for c in cells if c.id in best]
+
+
+def known_metric(cells: Sequence[CellView], metric: str) -> str:
+    """The metric if any cell has it, else one near to it that all measured cells have: too few tasks for a
+    high percentile are no reason to show nothing.
+    """
+    have = [set(cell.summary.metrics) for cell in cells if cell.measured]
+    if any(metric in names for names in have):
+        return metric
+    of = metric.partition("(")[2] or "response)"
+    nearest = (*(f"{p}({of}" for p in ("p95", "p90", "p50", "mean")), "throughput", "makespan")
+    return next((other for other in nearest if have and all(other in names for names in have)), metric)
+
+
+def with_metric(cells: Sequence[CellView], metric: str) -> list[CellView]:
+    """The measured cells that can be compared by the metric."""
+    return [c for c in cells if c.measured and metric in c.summary.metrics]
 
 
 def ranked_cells(cells: list[CellView], metric: str) -> list[CellView]:
@@ -99,6 +118,7 @@ def trials_of_one_block(cells: Sequence[CellView], metric: str) -> list[model.Tr
     Trials of one block got the same tasks on the machine of the same minute: only they may be laid side by
     side. Each cell's own typical trial where no block has them all.
     """
+    metric = known_metric(cells, metric)
     typical = [typical_trial(cell, metric) for cell in cells]
     usual = [t.metrics.get(metric, 0.0) if t else 0.0 for t in typical]
     runs = [{r.block: r for r in c.results if r.ok and r.metrics.get(metric, 0) > 0} for c in cells]
