@@ -75,15 +75,15 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     phases: tuple[dict[str, Any], ...] = ()
     if recording.outcome == "ok" and counted["published"] > counted["lost"]:
         slots = trial.cell.setup.workers.slots
-        found = steady_window(table, slots)
+        found = steady_window(table, slots) if trial.cell.setup.load.is_stationary else None
         metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
         metrics = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
-        window = {k: getattr(found, k) for k in ("verdict", "start", "end", "tasks", "why")}
+        if found:
+            window = {k: getattr(found, k) for k in ("verdict", "start", "end", "tasks", "why")}
         phases = by_phase(trial.cell.setup.load, trial.seed, table)
         if recording.search:
             phases = by_step(recording.search["steps"], table)
             metrics = _of_search(recording.search, phases, metrics)
-            window = {}
     return TrialResult(
         trial=trial.id,
         scenario=trial.scenario,
@@ -110,12 +110,15 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     )
 
 
-def _metrics(table: pd.DataFrame, counted: Mapping[str, int], window: Steady, slots: int) -> dict[str, float]:
+def _metrics(
+    table: pd.DataFrame, counted: Mapping[str, int], window: Steady | None, slots: int
+) -> dict[str, float]:
     """Metrics that follow from the events alone."""
     makespan = float(table["ended"].max())
     out: dict[str, float] = {name: counted[name] for name in COUNTS}
     out["makespan"] = makespan
-    out["throughput"] = window.rate if window.verdict != "never" else counted["completed"] / makespan
+    settled = window is not None and window.verdict != "never"
+    out["throughput"] = window.rate if window and settled else counted["completed"] / makespan
     spans = durations(table)
     out["utilisation"] = float(np.nansum(spans["service"])) / (slots * makespan)
     return out | statistics(spans)

@@ -2,7 +2,7 @@
 
 gate     := metric op quantity metric   := a name of model.METRICS: throughput, memory, p99(response),
 failed, … op       := "<" | "<=" | ">" | ">=" quantity := number unit, of the metric's kind: durations,
-makespan, cpu_per_task   250ms  1.5s  2m throughput                          500/s  30/min memory
+makespan, cpu_per_task   250ms  1.5s  2m throughput, capacity                500/s  30/min memory
 400MiB  1.5GB utilisation                         80%  0.8 cpu (cores), counts                 1.5  0
 
 Examples: ``p99(response) < 250ms``, ``throughput > 500/s``, ``memory < 400MiB``, ``failed <= 0``.
@@ -80,7 +80,7 @@ def _quantity(metric: str) -> Callable[[str], float]:
     """How the limit of this metric is written."""
     if metric.endswith(")") or metric in ("makespan", "cpu_per_task"):
         return units.duration
-    if metric == "throughput":
+    if metric in ("throughput", "capacity"):
         return units.rate
     if metric == "memory":
         return units.size

@@ -108,6 +108,11 @@ class Load:
         return self.shape not in ("closed", "saturate")
 
     @property
+    def is_stationary(self) -> bool:
+        """Whether it asks for one rate from beginning to end: only then is there a steady window."""
+        return self.shape in ("flood", "constant", "poisson", "closed")
+
+    @property
     def count(self) -> int:
         """How many tasks the load publishes; 0 where only the measuring will tell (saturate)."""
         if self.shape == "saturate":

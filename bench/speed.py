@@ -10,9 +10,10 @@ from statistics import fmean
 from bench.model import DURATIONS, HIGHER_IS_BETTER, METRICS, Estimate, TrialResult
 from bench.stats.covariate import Covariance, Group, adjusted, narrows
 
-ADJUSTABLE = frozenset({"throughput", "makespan", "capacity", "cpu_per_task"}) | {
-    metric for metric in METRICS if metric.endswith(tuple(f"({d})" for d in DURATIONS if d != "lateness"))
-}
+_TIMES = tuple(f"({name})" for name in DURATIONS if name not in ("lateness", "broker_wait"))
+ADJUSTABLE = {"throughput", "makespan", "capacity", "cpu_per_task"}.union(
+    metric for metric in METRICS if metric.endswith(_TIMES)
+)
 """Metrics that a slower machine makes worse."""
 
 

@@ -158,9 +158,11 @@ def _conclude(run: "Run", reports: Path, *, whole: bool, page: bool, as_json: bo
 
             click.echo(f"Report: {pages.write(run, reports)}", err=as_json)
     if not whole:
-        click.echo(
-            f"Interrupted; finished trials are kept. Go on: celery-bench run --resume {run.name}", err=True
+        again = f"celery-bench --results {run.path.parent} run --resume {run.name}"
+        kept = (
+            f"finished trials are kept. Go on: {again}" if results else "no trial had finished, none is kept."
         )
+        click.echo(f"Interrupted; {kept}", err=True)
         return EXIT_INTERRUPTED
     if any(not result.ok for result in results):
         return EXIT_TRIAL_FAILED

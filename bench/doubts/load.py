@@ -14,8 +14,6 @@ LATE_SHARE = 0.10  # of the median response, or of the schedule
 LOADER_CORES = 0.80
 
 LATENESS = ("p99(lateness)", "p95(lateness)", "p90(lateness)", "mean(lateness)")
-STATIONARY = ("flood", "constant", "closed")
-"""Shapes that ask for one rate from beginning to end; the others are not meant to be steady."""
 
 
 @rule(
@@ -26,7 +24,7 @@ STATIONARY = ("flood", "constant", "closed")
 def unsteady(e: Evidence) -> str | None:
     verdicts = [str(r.steady.get("verdict")) for r in e.ok]
     never, drifting = verdicts.count("never"), verdicts.count("drifting")
-    if "throughput" not in e.asked or e.cell.setup.load.shape not in STATIONARY or not never + drifting:
+    if "throughput" not in e.asked or not e.cell.setup.load.is_stationary or not never + drifting:
         return None
     why = next(str(r.steady.get("why", "")) for r in e.ok if r.steady.get("verdict") in ("never", "drifting"))
     seen = "never settled" if never else "drifted"

@@ -97,7 +97,7 @@ def start(
     ``folder`` takes their logs, specs and event files; ``warm_queues`` holds one queue a node, consumed from
     the start; the trial's own queue is added when the loader says so.
     """
-    nodes = []
+    nodes: list[Node] = []
     for index in range(workers.nodes):
         name = node_name(index, tag)
         spec = {
@@ -111,12 +111,16 @@ def start(
         }
         path = folder / f"node-{index}.json"
         path.write_text(json.dumps(spec))
-        child = Child(
-            [sys.executable, "-P", str(DOOR), str(path)],
-            keeper=keeper,
-            log=folder / f"node-{index}.log",
-            env=clean_environment(env),
-        )
+        try:
+            child = Child(
+                [sys.executable, "-P", str(DOOR), str(path)],
+                keeper=keeper,
+                log=folder / f"node-{index}.log",
+                env=clean_environment(env),
+            )
+        except OSError:
+            Fleet(nodes, workers).stop()
+            raise
         nodes.append(Node(index, name, child, folder / f"ready-{index}.json"))
     return Fleet(nodes, workers)
 

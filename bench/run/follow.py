@@ -27,6 +27,7 @@ class Follower:
         self.ended_ns: Times = np.zeros(tasks, np.int64)
         self.sent = 0
         self.ended = 0
+        self.returned = 0
         self.trouble = ""
 
     def poll(self) -> None:
@@ -44,6 +45,7 @@ class Follower:
             return
         kind, seq = records["kind"], records["seq"]
         self.sent += int(np.count_nonzero(kind == eventlog.SENT))
+        self.returned += int(np.count_nonzero(kind == eventlog.RETURNED))
         due = kind == eventlog.INTENDED
         self._room_for(seq)
         self.intended_ns[seq[due]] = records["t_ns"][due]

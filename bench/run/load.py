@@ -9,9 +9,11 @@ the schedule. SIGUSR1 cuts a paced load short.
 import gc
 import importlib.util
 import json
+import os
 import signal
 import sys
 import time
+import traceback
 from array import array
 from bisect import bisect_right
 from pathlib import Path
@@ -108,11 +110,9 @@ class Loader:
         return {"loaded": at}
 
     def closed(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Let the workers in, then let the clients call and wait, until every task has been called for."""
+        """Connect the clients, let the workers in, let the clients call and wait until all is done."""
         choice = _numbers("h", order["choice"])
-        clients = _sibling("clients").Clients(self, order["clients"], order["patience"])
-        self.open_gate()
-        clients.run(choice)
+        _sibling("clients").Clients(self, order["clients"]).run(choice, self.open_gate)
         return {"loaded": len(choice)}
 
     def _sender(self) -> Any:
@@ -128,7 +128,7 @@ class Loader:
             return time.monotonic_ns()
         self.is_open = True
         gc.collect()
-        gc.disable()  # a collection would make some tasks late; what a trial leaves behind is small
+        gc.freeze()  # what is there already need not be looked through again, which would make tasks late
         nodes = self.spec["nodes"]
         told = time.monotonic_ns()
         replies = self.app.control.broadcast(
@@ -178,8 +178,13 @@ def main() -> None:
     answers = sys.stdout
     sys.stdout = sys.stderr  # what the app prints goes to the log
     _answer(answers, {"ready": True})
-    for line in sys.stdin:
-        _answer(answers, loader.obey(json.loads(line)))
+    try:
+        for line in sys.stdin:
+            _answer(answers, loader.obey(json.loads(line)))
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # clients that still wait would talk over what went wrong
 
 
 if __name__ == "__main__":

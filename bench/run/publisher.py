@@ -27,6 +27,7 @@ class Publisher:
     def __init__(self, child: Child, setup: Setup, seed: int, folder: Path) -> None:
         self.child = child
         self.choice: npt.NDArray[np.int16] = np.zeros(0, np.int16)
+        self.warmup = warmup_of(setup)
         self._setup, self._seed, self._folder = setup, seed, folder
         assert child.process.stdout is not None
         self._answers = child.process.stdout.fileno()
@@ -41,8 +42,7 @@ class Publisher:
         """Order the whole load of the setup, whose schedule and order of the mix are fixed here."""
         load = self._setup.load
         if load.shape == "closed":
-            patience = self._setup.limits.stall
-            self._publish("closed", np.zeros(load.count), None, clients=load.clients, patience=patience)
+            self._publish("closed", np.zeros(load.count), None, clients=load.clients)
         elif load.shape == "replay":
             from bench.scenario import replay
 
@@ -101,6 +101,11 @@ class Publisher:
         self.child.stop()
 
 
+def warmup_of(setup: Setup) -> int:
+    """How many warm-up tasks each node gets."""
+    return max(1, setup.warmup_per_slot * setup.workers.concurrency)
+
+
 def start(
     setup: Setup,
     *,
@@ -123,7 +128,7 @@ def start(
         "queue": queue,
         "warm_queues": warm_queues,
         "nodes": [node_name(index, tag) for index in range(setup.workers.nodes)],
-        "warmup": max(1, setup.warmup_per_slot * setup.workers.concurrency),
+        "warmup": warmup_of(setup),
         "calls": [{"task": c.task, "args": list(c.args), "kwargs": dict(c.kwargs)} for c in setup.workload],
         "folder": str(folder),
     }

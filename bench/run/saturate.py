@@ -6,7 +6,6 @@ watch the backlog, cut what is lost, wait for the queue to be empty again.
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 LEAST_S = 5.0
 """A step's least length where the scenario says none."""
 
+UNKNOWN_S = 0.001
 CONSUMED = 1000.0
 """Tasks/s that one node's consumer gets through at most (measured: 1 300–1 700): no use to begin above it."""
 
@@ -35,7 +35,7 @@ def search(course: "Course") -> dict[str, Any]:
     """
     load, workers = course.setup.load, course.setup.workers
     slo = capacity.parse(load.slo)
-    service_s = warm_service_s(course.folder)
+    service_s = warm_service_s(course)
     fit = min(workers.slots / service_s, CONSUMED * workers.nodes)
     history: list[capacity.Judged] = []
     steps: list[dict[str, Any]] = []
@@ -50,21 +50,33 @@ def search(course: "Course") -> dict[str, Any]:
         )
         if isinstance(then, capacity.Answer):
             return {**asdict(then), "slo": str(slo), "steps": steps}
-        first = len(course.publisher.choice)
-        history.append(_Step(course, slo, then, first).run())
-        steps.append({**asdict(history[-1]), "first": first})
+        step = _Step(course, slo, then, first=len(course.publisher.choice))
+        history.append(step.run())
+        steps.append({**asdict(history[-1]), "first": step.first})
+        service_s = step.service_s or service_s
 
 
-def warm_service_s(folder: Path) -> float:
-    """Median seconds that a warm-up task ran, over all nodes."""
-    ran: dict[int, dict[int, int]] = {}
-    for path in folder.glob("events-*.bin"):
+def warm_service_s(course: "Course") -> float:
+    """Seconds that a task of the mix runs in the mean, as far as the warm-up tells: the median of each kind
+    that was warmed up, weighted like the mix.
+    """
+    calls = course.setup.workload
+    warmup = course.publisher.warmup
+    began: dict[int, int] = {}
+    ran: dict[int, list[int]] = {}
+    for path in course.folder.glob("events-*.bin"):
         records, _, _ = eventlog.read(path)
         for record in records[records["seq"] < 0]:
-            ran.setdefault(int(record["seq"]), {})[int(record["kind"])] = int(record["t_ns"])
-    whole = (times for times in ran.values() if times.keys() >= {events.STARTED, events.ENDED})
-    took = [times[events.ENDED] - times[events.STARTED] for times in whole]
-    return max(float(np.median(took)) * events.NS, 1e-6) if took else 1e-3
+            seq = int(record["seq"])
+            if record["kind"] == events.STARTED:
+                began[seq] = int(record["t_ns"])
+            elif record["kind"] == events.ENDED and seq in began:
+                ran.setdefault((-seq - 1) % warmup % len(calls), []).append(int(record["t_ns"]) - began[seq])
+    if not ran:
+        return UNKNOWN_S
+    weights = [calls[kind].weight for kind in ran]
+    medians = [float(np.median(took)) for took in ran.values()]
+    return max(float(np.average(medians, weights=weights)) * events.NS, 1e-6)
 
 
 class _Step:
@@ -74,6 +86,7 @@ class _Step:
         self.course, self.slo, self.step, self.first = course, slo, step, first
         self.backlog: list[tuple[int, int]] = []
         self.cut = False
+        self.service_s = 0.0
 
     def run(self) -> capacity.Judged:
         self.course.publisher.step(self.step.rate, self.step.tasks)
@@ -83,7 +96,9 @@ class _Step:
         t_ns, backlog = np.asarray(self.backlog, np.int64).reshape(-1, 2).T
         ended = table["state"].to_numpy() != 0
         values = np.full(len(table), np.nan)
-        values[ended] = durations(table)[self.slo.duration]
+        spans = durations(table)
+        values[ended] = spans[self.slo.duration]
+        self.service_s = float(np.nanmean(spans["service"])) if ended.any() else 0.0
         return capacity.judge(
             self.slo,
             table["intended"].to_numpy(),

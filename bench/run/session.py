@@ -19,6 +19,7 @@ from bench.run import trial as trials
 from bench.run.broker import Brokers, check
 from bench.run.keeper import Keeper
 from bench.run.process import Child
+from bench.scenario import replay
 from bench.store import Run
 from bench.units import hide_password
 
@@ -46,6 +47,9 @@ def preflight(scenarios: Sequence[Scenario]) -> None:
             "celery-bench runs its trials on Linux only (parent-death signals, PSS).",
             "Run it in a Linux container or virtual machine.",
         )
+    for load in dict.fromkeys(c.setup.load for s in scenarios for c in s.cells):
+        if load.shape == "replay":
+            replay.schedule(load)
     for broker in dict.fromkeys(c.setup.broker for s in scenarios for c in s.cells):
         check(broker)
 

@@ -168,8 +168,7 @@ class Course:
         """
         assert self.probe is not None
         start = sampled_at = progress_at = time.monotonic()
-        already, ended, loaded = self.follower.ended, 0, None
-        filled = 0
+        already, ended, moved, loaded = self.follower.ended, 0, 0, None
         while loaded is None or ended < loaded:
             time.sleep(POLL_S)
             answer = self.publisher.answer() if loaded is None else None
@@ -177,10 +176,10 @@ class Course:
             self._check()
             self.follower.poll()
             now = time.monotonic()
+            ended = self.follower.ended - already
             backlog = self.follower.sent - self.follower.ended
-            filling = self.follower.sent if self.setup.load.shape == "flood" else 0
-            if self.follower.ended - already > ended or backlog == 0 or filling > filled:
-                ended, filled, progress_at = self.follower.ended - already, filling, now
+            if self._moved() > moved or not self._outstanding():
+                moved, progress_at = self._moved(), now
             self._check_stall(progress_at, "load", ended, planned)
             watch(backlog)
             if now - sampled_at >= SAMPLE_S:
@@ -189,6 +188,16 @@ class Course:
                 rate = ended / (now - start)
                 self.around.tick("load", ended, planned, rate, backlog, self.probe.cores_in_use())
         return loaded
+
+    def _moved(self) -> int:
+        """Grows while the trial moves: tasks end, or return to their clients, or a flood fills the queue."""
+        filled = self.follower.sent if self.setup.load.shape == "flood" else 0
+        return self.follower.ended + self.follower.returned + filled
+
+    def _outstanding(self) -> int:
+        """Tasks that somebody waits for: the slots, or in a closed loop the clients."""
+        closed = self.setup.load.shape == "closed"
+        return self.follower.sent - (self.follower.returned if closed else self.follower.ended)
 
     def _probe(self) -> Probe:
         return Probe(

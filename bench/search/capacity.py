@@ -52,8 +52,10 @@ CAREFUL_LIMITS = 1.5 / RESOLUTION
 tasks wait for the whole limit after limit ÷ RESOLUTION; a shorter step would end before it is seen."""
 
 IDLE = 0.1
-"""Share of the slots that are busy, below which the workers count as idle: by M/M/1 a task that comes meets
-another in one of ten cases, with more slots in fewer. A slower rate would not be faster."""
+"""Share of the slots that are busy, and half the tasks due and not ended for each slot, below which the
+workers count as idle: a task that comes meets another in one of ten cases, with more slots in fewer (M/M/1).
+A slower rate would not be faster. Both, since the time of a task does not tell what its consumer or the
+broker make it wait for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +76,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """All steps at one ``rate``."""
+    """All steps at one ``rate``; ``backlog`` is the mean of theirs."""
 
     rate: float
     tries: int
     held: int
+    backlog: float
 
     @property
     def margin(self) -> int:
@@ -98,7 +101,7 @@ def next(
     """The step to run after ``history``, or the answer.
 
     ``start_rate`` (1/s) is a guess that may be far off; ``mean_service_s`` and ``slots`` tell when workers
-    are idle; ``least_s`` is how long a step lasts at least.
+    are idle, together with the backlog; ``least_s`` is how long a step lasts at least.
     """
     span = _Span(slo=slo, least_s=least_s, mean_service_s=mean_service_s, slots=slots)
     seen = _seen(history)
@@ -150,18 +153,27 @@ class _Span:
     def thin(self, rate: float) -> bool:
         return self.step(rate, careful=True).judged < self._tasks()
 
-    def idle(self, rate: float) -> bool:
-        return rate * self.mean_service_s < IDLE * self.slots or rate <= self.lowest
+    def idle(self, seen: _Seen) -> bool:
+        free = seen.rate * self.mean_service_s < IDLE * self.slots
+        return (free and seen.backlog < 2 * IDLE * self.slots) or seen.rate <= self.lowest
 
     def _tasks(self) -> int:
         return 1 if self.slo.level is None else needed(self.slo.level)
 
 
 def _seen(history: Sequence[Judged]) -> list[_Seen]:
-    by_rate: dict[float, list[bool]] = {}
+    by_rate: dict[float, list[Judged]] = {}
     for judged in history:
-        by_rate.setdefault(judged.rate, []).append(judged.held)
-    return [_Seen(rate=rate, tries=len(held), held=sum(held)) for rate, held in by_rate.items()]
+        by_rate.setdefault(judged.rate, []).append(judged)
+    return [
+        _Seen(
+            rate=rate,
+            tries=len(steps),
+            held=sum(step.held for step in steps),
+            backlog=sum(step.backlog for step in steps) / len(steps),
+        )
+        for rate, steps in by_rate.items()
+    ]
 
 
 def _rate(seen: Sequence[_Seen], held: _Seen | None, missed: _Seen | None, span: _Span) -> float:
@@ -172,7 +184,7 @@ def _rate(seen: Sequence[_Seen], held: _Seen | None, missed: _Seen | None, span:
     if missed is None:
         return min(2 * held.rate, MOST_RATE) if held else span.lowest
     if held is None:
-        return missed.rate if span.idle(missed.rate) else max(missed.rate / 2, span.lowest)
+        return missed.rate if span.idle(missed) else max(missed.rate / 2, span.lowest)
     if not _close(held, missed):
         return math.sqrt(held.rate * missed.rate)
     return min((held, missed), key=lambda s: s.tries).rate
@@ -185,7 +197,7 @@ def _close(held: _Seen, missed: _Seen) -> bool:
 def _answer(
     history: Sequence[Judged], held: _Seen | None, missed: _Seen | None, span: _Span
 ) -> Answer | None:
-    if held is None and missed and span.idle(missed.rate) and missed.tries >= TRIES:
+    if held is None and missed and span.idle(missed) and missed.tries >= TRIES:
         return _unreachable(history, missed, span)
     if missed is None and held and held.rate >= MOST_RATE:
         return _open(history, held, None, span, "the loader publishes no faster")
@@ -223,7 +235,7 @@ def _flattery(history: Sequence[Judged], held: _Seen) -> float:
 def _unreachable(history: Sequence[Judged], missed: _Seen, span: _Span) -> Answer:
     last = [j for j in history if j.rate == missed.rate and not j.held][-1]
     where = "where the workers stand idle nine tenths of the time"
-    if missed.rate * span.mean_service_s >= IDLE * span.slots:
+    if missed.rate <= span.lowest:
         where = f"one task in {span.longest_s:.0f} s"
     seen = last.why if last.value is None else f"{span.slo.metric} is {units.format_duration(last.value)}"
     limit = units.format_duration(span.slo.limit)

@@ -88,7 +88,7 @@ class Step:
 class Judged:
     """A step that was run: ``rate`` (1/s), ``seconds`` and ``tasks`` published, whether it was ``held`` and
     ``why`` not; ``value`` (s) of the SLO's metric, None where too many tasks never ended; ``slope`` of the
-    backlog (tasks a second).
+    backlog (tasks a second) and its mean, ``backlog`` (tasks).
     """
 
     rate: float
@@ -97,6 +97,7 @@ class Judged:
     held: bool
     value: float | None
     slope: float
+    backlog: float = 0.0
     why: str = ""
 
 
@@ -161,6 +162,7 @@ def judge(
         held=not why,
         value=value,
         slope=growth,
+        backlog=float(backlog_n[inside].mean()) if inside.any() else float(due.size),
         why=why,
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench import analyse, pacing
-from bench.model import Broker, Load, TaskCall
+from bench.model import Broker, Limits, Load, TaskCall
 from bench.run import trial as trials
 
 pytestmark = pytest.mark.real
@@ -227,3 +227,23 @@ def test_task_calls_of_a_mix_are_sent_as_asked(bench: Any) -> None:
         result, recording = bench.measure(*mix, pool="threads", load=load)
         assert result.counts["failed"] == 20
         assert analyse.tasks(recording.events)["task"].value_counts().to_dict() == {0: 60, 1: 20}
+
+
+def test_more_clients_than_slots_wait_longer_than_the_stall_limit(bench: Any, sleep: Any) -> None:
+    """One client may wait for long while tasks go on ending: that is no stall."""
+    load = Load(shape="closed", clients=12, tasks=24)
+    limits = Limits(stall=1.0)
+    result, recording = bench.measure(sleep(0.4), pool="threads", concurrency=2, load=load, limits=limits)
+    assert result.ok, result.reason
+    assert result.metrics["max(roundtrip)"] > 2 * limits.stall
+
+
+def test_the_first_calls_of_clients_do_not_connect(bench: Any, sleep: Any, fresh: Any) -> None:
+    def check() -> None:
+        load = Load(shape="closed", clients=10, tasks=100)
+        _, recording = bench.measure(sleep(0.05), pool="threads", concurrency=10, load=load)
+        tasks = analyse.tasks(recording.events)
+        took = (tasks["returned"] - tasks["intended"]).to_numpy()
+        assert np.median(took[:10]) < 1.5 * np.median(took[10:])
+
+    fresh(check)

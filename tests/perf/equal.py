@@ -24,8 +24,11 @@ def main(folder: Path) -> None:
     run = open_run(folder.parent, folder.name)
     cells: dict[str, list[TrialResult]] = {}
     for result in run.results():
-        if result.ok:
+        if result.ok and METRIC in result.metrics and "spin_before" in result.host:
             cells.setdefault("; ".join(map(str, result.settings.values())), []).append(result)
+    cells = {name: results for name, results in cells.items() if len(results) >= 2 * SLICE}
+    if not cells:
+        sys.exit(f"{folder} has no cell of at least {2 * SLICE} trials with a {METRIC} and a spin.")
     columns = "cell | trials | spread (CV) | r with the spin | spread left"
     print(f"| {columns} |\n|{' --- |' * 5}")
     for name, results in cells.items():

@@ -340,3 +340,22 @@ def _simulated(queue: Queue, slo: Slo, start: float, rng: np.random.Generator) -
 
     answer, _ = search(judges, start=start, slots=queue.slots, mean=queue.mean, slo=slo)
     return answer, sum(seconds)
+
+
+def test_a_growing_backlog_is_never_idle() -> None:
+    """No-ops that take no time themselves, offered at thrice what their consumer gets through."""
+    swamped = capacity.Judged(
+        rate=3000.0,
+        seconds=0.5,
+        tasks=1500,
+        held=False,
+        value=2.0,
+        slope=900.0,
+        backlog=400.0,
+        why="p90 was 2 s",
+    )
+    slo = capacity.parse("p90(response) < 500ms")
+    history = [swamped] * 3
+    then = capacity.next(history, start_rate=3000.0, slots=4, mean_service_s=5e-5, least_s=1.0, slo=slo)
+    assert isinstance(then, capacity.Step)
+    assert then.rate == 1500.0
