@@ -233,7 +233,7 @@ def test_more_clients_than_slots_wait_longer_than_the_stall_limit(bench: Any, sl
     """One client may wait for long while tasks go on ending: that is no stall."""
     load = Load(shape="closed", clients=12, tasks=24)
     limits = Limits(stall=1.0)
-    result, recording = bench.measure(sleep(0.4), pool="threads", concurrency=2, load=load, limits=limits)
+    result, _ = bench.measure(sleep(0.4), pool="threads", concurrency=2, load=load, limits=limits)
     assert result.ok, result.reason
     assert result.metrics["max(roundtrip)"] > 2 * limits.stall
 
