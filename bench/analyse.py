@@ -5,6 +5,7 @@ writes anything.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -200,7 +201,7 @@ def summarise(scenario: Scenario, results: Sequence[TrialResult]) -> list[CellSu
         if r.scenario == scenario.name and r.cell in of_cell:
             of_cell[r.cell].append(r)
     ok = {cell: [r for r in ran if r.ok] for cell, ran in of_cell.items()}
-    metrics = {cell: _estimates([r.metrics for r in ran]) | _of_one_search(ran) for cell, ran in ok.items()}
+    metrics = {cell: _estimates([r.metrics for r in ran]) | _of_searches(ran) for cell, ran in ok.items()}
     known = [cell for cell, ran in ok.items() if ran]
     metrics |= zip(known, at_one_speed([metrics[c] for c in known], [ok[c] for c in known]), strict=True)
     return [
@@ -217,12 +218,26 @@ def summarise(scenario: Scenario, results: Sequence[TrialResult]) -> list[CellSu
     ]
 
 
-def _of_one_search(ok: Sequence[TrialResult]) -> dict[str, Estimate]:
-    """The interval of a single search is its own: what its repeated steps left open."""
-    if len(ok) != 1 or not ok[0].search:
+def _of_searches(ok: Sequence[TrialResult]) -> dict[str, Estimate]:
+    """The capacity of searches, with an interval that is never narrower than that of one search alone: what
+    its steps left open (their distance above all) is in each of them, and repeating does not take it out.
+    """
+    found = [r.search for r in ok if r.search]
+    if not found:
         return {}
-    found = ok[0].search
-    return {"capacity": Estimate(point=found["rate"], lower=found["lower"], upper=found["upper"])}
+    over = estimate("capacity", [float(search["rate"]) for search in found])
+    own = [(s["lower"], s["upper"]) for s in found if s["lower"] is not None and s["upper"] is not None]
+    if len(own) < len(found):
+        first = found[0]
+        return {"capacity": over if over.n > 1 else replace(over, lower=first["lower"], upper=first["upper"])}
+    lower, upper = (geometric(ends).point for ends in zip(*own, strict=True))
+    return {
+        "capacity": replace(
+            over,
+            lower=lower if over.lower is None else min(lower, over.lower),
+            upper=upper if over.upper is None else max(upper, over.upper),
+        )
+    }
 
 
 def _phase_summaries(trials: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[PhaseSummary, ...]:

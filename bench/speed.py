@@ -11,7 +11,7 @@ from bench.model import DURATIONS, HIGHER_IS_BETTER, METRICS, Estimate, TrialRes
 from bench.stats.covariate import Covariance, Group, adjusted, narrows
 
 _TIMES = tuple(f"({name})" for name in DURATIONS if name not in ("lateness", "broker_wait"))
-ADJUSTABLE = {"throughput", "makespan", "capacity", "cpu_per_task"}.union(
+ADJUSTABLE = {"throughput", "makespan", "cpu_per_task"}.union(
     metric for metric in METRICS if metric.endswith(_TIMES)
 )
 """Metrics that a slower machine makes worse."""

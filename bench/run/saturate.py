@@ -4,6 +4,7 @@ What to try next and how to judge it is decided in ``bench.search.capacity``; he
 watch the backlog, cut what is lost, wait for the queue to be empty again.
 """
 
+import random
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,14 @@ def search(course: "Course") -> dict[str, Any]:
     slo = capacity.parse(load.slo)
     service_s = warm_service_s(course)
     fit = min(workers.slots / service_s, CONSUMED * workers.nodes)
+    # not twice the same rates, or all searches would miss the capacity by the same
+    spread = 2 ** (random.Random(course.seed).random() - 0.5)
     history: list[capacity.Judged] = []
     steps: list[dict[str, Any]] = []
     while True:
         then = capacity.next(
             history,
-            start_rate=load.rate or fit / 2,
+            start_rate=load.rate or fit / 2 * spread,
             slots=workers.slots,
             mean_service_s=service_s,
             least_s=load.duration or LEAST_S,

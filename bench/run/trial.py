@@ -92,6 +92,7 @@ class Course:
     def __init__(self, trial: Trial, around: Surroundings, folder: Path, stack: ExitStack) -> None:
         self.setup = trial.cell.setup
         self.folder = folder
+        self.seed = trial.seed
         self.around = around
         self.timings: dict[str, float] = {}
         self.probe: Probe | None = None

@@ -167,3 +167,26 @@ def test_summaries_in_the_order_of_the_file() -> None:
     assert (a.metrics["p99(wait)"].n, a.metrics["p99(wait)"].upper) == (1, None)
     assert (b.trials, b.failed_trials, b.metrics["throughput"].n) == (2, 1, 1)
     assert (c.trials, c.metrics) == (0, {})
+
+
+def test_searches_that_agree_are_no_surer_than_one_of_them():
+    """Three searches end at the same step: their own intervals still stand."""
+    setup = Setup(workload=(TaskCall(task="noop"),), load=Load(shape="saturate", slo="p95(response) < 1s"))
+    cell = Cell(id="c", settings={}, setup=setup)
+    scenario = Scenario(name="s", question="?", metric="capacity", repeats=3, cells=(cell,))
+
+    def found(block: int, rate: float) -> TrialResult:
+        search = {"outcome": "found", "rate": rate, "lower": rate * 0.94, "upper": rate * 1.06, "steps": []}
+        return TrialResult(
+            trial=f"t{block}", scenario="s", cell="c", block=block, position=block, seed=1, started_at="",
+            outcome="ok", metrics={"capacity": rate}, search=search,
+        )  # fmt: skip
+
+    (alike,) = analyse.summarise(scenario, [found(n, 393.0) for n in (1, 2, 3)])
+    capacity = alike.metrics["capacity"]
+    assert (capacity.point, capacity.n) == (pytest.approx(393), 3)
+    assert (capacity.lower, capacity.upper) == (pytest.approx(393 * 0.94), pytest.approx(393 * 1.06))
+    (apart,) = analyse.summarise(scenario, [found(n, 393.0 * f) for n, f in ((1, 0.8), (2, 1.0), (3, 1.25))])
+    assert apart.metrics["capacity"].lower < 393 * 0.8, "the trials differ by more than a search leaves open"
+    (one,) = analyse.summarise(scenario, [found(1, 393.0)])
+    assert one.metrics["capacity"].lower == pytest.approx(393 * 0.94)
