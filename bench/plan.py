@@ -168,11 +168,12 @@ def _mean_cost(workload: Sequence[TaskCall]) -> float:
 def _costs(call: TaskCall) -> tuple[float, float, float]:
     """Seconds that one execution computes holding the GIL, computes without it, and waits."""
     locked = free = waiting = 0.0
+    from bench.workloads.amounts import mean
+
     first = call.args[0] if call.args else 0.0
 
     def amount(name: str, otherwise: object = first) -> float:
-        value = call.kwargs.get(name, otherwise)
-        return float(value) if isinstance(value, int | float) else 0.0
+        return float(mean(call.kwargs.get(name, otherwise)))
 
     match call.task:
         case "noop" | "fail":

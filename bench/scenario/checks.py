@@ -94,7 +94,7 @@ class Checker:
             yield from self._source(call, path, signature)
         else:
             for row in call.arguments or ({},):
-                yield from _arguments(_with(call, row), path, signature)
+                yield from _arguments(_with(call, row), path, signature, self.folder)
 
     def _source(self, call: model.TaskCall, path: Steps, signature: inspect.Signature) -> Iterator[Mistake]:
         """What is wrong with a file or callable that arguments come from."""
@@ -115,7 +115,7 @@ class Checker:
                 path=where, text="holds no row. Write the arguments' names first, then a row a task"
             )
             return
-        yield from _arguments(_with(call, dict(first)), path, signature)
+        yield from _arguments(_with(call, dict(first)), path, signature, self.folder)
 
 
 def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
@@ -125,7 +125,9 @@ def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
     return replace(call, kwargs={**call.kwargs, **row})
 
 
-def _arguments(call: model.TaskCall, path: Steps, signature: inspect.Signature) -> Iterator[Mistake]:
+def _arguments(
+    call: model.TaskCall, path: Steps, signature: inspect.Signature, folder: Path
+) -> Iterator[Mistake]:
     kwargs = dict(call.kwargs) if call.payload is None else {**call.kwargs, "payload": None}
     for name in kwargs:
         if name not in signature.parameters and not _takes_any(signature):
@@ -144,13 +146,28 @@ def _arguments(call: model.TaskCall, path: Steps, signature: inspect.Signature) 
         yield Mistake(path=(*path, key), text=text, also=((*path, "task"), (*path, "args")))
         return
     for name, value in bound.arguments.items():
-        if signature.parameters[name].annotation is float and not _sane(value):
+        wanted = _wanted(signature.parameters[name].annotation, value, folder)
+        if wanted:
             place: Steps = ("kwargs", name) if name in call.kwargs else ("args",)
-            text = (
-                f"{call.task} takes {name} as a number that is not negative, without a unit, "
-                f"not {shown(value)}"
-            )
+            text = f"{call.task} takes {name} as {wanted}, not {shown(value)}"
             yield Mistake(path=(*path, *place), text=text)
+
+
+def _wanted(annotation: Any, value: Any, folder: Path) -> str:
+    """What an argument of a shipped task should be instead; empty where it is."""
+    from bench.workloads import amounts
+
+    if annotation is float and not _sane(value):
+        return "a number that is not negative, without a unit"
+    if annotation is not amounts.Amount:
+        return ""
+    wanted = str(amounts.problem(value))
+    if not wanted and isinstance(value, dict) and "file" in value:
+        try:
+            amounts.values(str((folder / value["file"]).resolve()))
+        except (OSError, ValueError) as error:
+            return f"numbers of a file that can be read ({getattr(error, 'strerror', None) or error})"
+    return wanted
 
 
 def _sane(value: Any) -> bool:
