@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from bench.scenario.keys import (
+    TOP_KEYS,
     BrokerKeys,
     HeadKeys,
     LimitsKeys,
@@ -87,7 +88,7 @@ def keys_table() -> str:
         ("limits.", (LimitsKeys,)),
     ]
     below = {prefix.rstrip("."): (prefix, models) for prefix, models in parts}
-    for name in ("question", "metric", *SetupKeys.model_fields, "matrix", "repeats", "gates"):
+    for name in TOP_KEYS:
         rows.append(_row(name, ScenarioFile.model_fields[name], ScenarioFile))
         prefix, models = below.get(name, ("", ()))
         done = set()
@@ -121,6 +122,7 @@ _KINDS = {
     "workload": "mapping or list of mappings",
     "load": "mapping or list of mappings",
     "broker": "name, URL or mapping",
+    "expect": "text or list of texts",
     "load.shape": " \\| ".join(f"`{shape}`" for shape in LOAD_KEYS),
     "load.rates": "list of rates",
 }
