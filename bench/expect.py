@@ -23,7 +23,7 @@ from statistics import fmean, geometric_mean
 from bench import grammar, units
 from bench.analyse import estimate
 from bench.grammar import Condition, text_of
-from bench.model import Cell, Estimate, Scenario, TrialResult
+from bench.model import COUNTS, Cell, Estimate, Scenario, TrialResult
 from bench.stats.paired import paired
 
 HELD, REFUTED, UNDECIDED = "held", "refuted", "undecided"
@@ -44,13 +44,15 @@ class Side:
 
     @property
     def number(self) -> str:
-        """``247/s (240/s to 254/s)``."""
+        """``247/s (240/s to 254/s)``; counts, which are judged on their mean, without an interval."""
         if self.estimate is None:
             return "not measured"
         point, lower, upper = (
             None if value is None else units.format_metric(self.metric, value)
             for value in (self.estimate.point, self.estimate.lower, self.estimate.upper)
         )
+        if self.metric in COUNTS:
+            return f"{point} a trial"
         return f"{point} ({lower} to {upper})" if lower and upper else str(point)
 
 
