@@ -54,3 +54,12 @@ def test_the_example_in_the_reference_is_valid(tmp_path):
     assert len(scenario.load(path, check_gate=gate.parse).cells) == 9
     path.write_text(f"question: Q\nload: {{shape: flood, tasks: 9}}\n{matrix}", encoding="utf-8")
     assert len(scenario.load(path).cells) == 7
+
+
+def test_the_belief_in_the_reference_is_valid(tmp_path):
+    text = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
+    example = text.partition("## Beliefs")[2].split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "example.yaml"
+    path.write_text(example, encoding="utf-8")
+    loaded = scenario.load(path, check_gate=gate.parse)
+    assert loaded.belief and len(loaded.expect) == 1
