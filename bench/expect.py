@@ -35,7 +35,9 @@ Values = Mapping[tuple[str, int], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One side as measured: ``text`` as it was written, its mean with interval (None: not measured)."""
+    """One side as measured: ``text`` as written, ids of the ``cells`` that it was taken over, and their mean
+    with interval (None: not measured).
+    """
 
     text: str
     metric: str
@@ -137,10 +139,10 @@ def judge(condition: Condition, scenario: Scenario, results: Sequence[TrialResul
         Side(
             text=str(side),
             metric=side.metric,
-            cells=tuple(cell.id for cell in cells),
-            estimate=estimate(side.metric, seen) if seen else None,
+            cells=tuple(cell.id for cell in chosen[i]) if condition.counts else _on_side(rows, i),
+            estimate=estimate(side.metric, series[i]) if series[i] else None,
         )
-        for side, cells, seen in zip(condition.sides, chosen, series, strict=True)
+        for i, side in enumerate(condition.sides)
     )
     return Expectation(
         condition=condition,
@@ -181,11 +183,15 @@ def _rows(chosen: Sequence[Sequence[Cell]], values: Sequence[Values]) -> tuple[l
     return (whole, len(whole)) if rows else (everything, 0)
 
 
+def _on_side(rows: Sequence[Sequence[Sequence[str]]], i: int) -> tuple[str, ...]:
+    return tuple(cell for row in rows for cell in row[i])
+
+
 def _blocks(rows: Sequence[Sequence[Sequence[str]]], values: Sequence[Values]) -> list[list[float]]:
     """For each side its mean in every block in which all rows were measured."""
     out: list[list[float]] = [[] for _ in values]
     for block in sorted({block for side in values for _, block in side}):
-        needed = [[(cell, block) for row in rows for cell in row[i]] for i in range(len(values))]
+        needed = [[(cell, block) for cell in _on_side(rows, i)] for i in range(len(values))]
         if all(keys and side.keys() >= {*keys} for side, keys in zip(values, needed, strict=True)):
             for side, keys, series in zip(values, needed, out, strict=True):
                 series.append(_mean([side[key] for key in keys]))

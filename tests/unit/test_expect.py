@@ -86,6 +86,7 @@ def test_a_cell_without_a_partner_is_left_out():
                                    (("cpu", "prefork"), ("io", "prefork"), ("io", "gevent"))])  # fmt: skip
     found = judge(RATIO, trials(4.0), asked)
     assert found.partners == 1
+    assert found.sides[1].cells == ("io-prefork",)
     assert found.sides[1].estimate.point > 50, "not mixed with the slow cpu cell"
 
 
