@@ -30,11 +30,10 @@ class Checker:
     def __init__(
         self, catalogue: Catalogue | None = None, check_gate: Callable[[str], object] | None = None
     ) -> None:
-        if catalogue is None:
-            from bench.workloads.catalogue import TASKS
+        from bench.workloads.catalogue import EXTRA, PACKAGES, TASKS
 
-            catalogue = TASKS
-        self._catalogue = catalogue
+        self._catalogue = TASKS if catalogue is None else catalogue
+        self._packages, self._extra = PACKAGES, EXTRA
         self._check_gate = check_gate
         self._installed = functools.cache(installed)
         self._signature = functools.cache(inspect.signature)
@@ -76,6 +75,13 @@ class Checker:
             near = did_you_mean(call.task, self._catalogue)
             yield Mistake(path=(*path, "task"), text=f"there is no task {shown(call.task)}. {near}")
             return
+        package = self._packages.get(call.task)
+        if package is not None and not self._installed(package):
+            text = (
+                f"{call.task} needs a package that is not installed ({package}). "
+                f"Try: pip install '{self._extra}'"
+            )
+            yield Mistake(path=(*path, "task"), text=text)
         signature = self._signature(function)
         for name in call.kwargs:
             if name not in signature.parameters and not _takes_any(signature):
@@ -93,17 +99,23 @@ class Checker:
             yield Mistake(path=(*path, key), text=text, also=((*path, "task"), (*path, "args")))
             return
         for name, value in bound.arguments.items():
-            if signature.parameters[name].annotation is float and not _sane(value):
+            wanted, is_sane = _SANE.get(signature.parameters[name].annotation, _ANYTHING)
+            if not is_sane(value):
                 where: Steps = ("kwargs", name) if name in call.kwargs else ("args",)
-                text = (
-                    f"{call.task} takes {name} as a number that is not negative, without a unit, "
-                    f"not {shown(value)}"
-                )
+                text = f"{call.task} takes {name} as {wanted}, not {shown(value)}"
                 yield Mistake(path=(*path, *where), text=text)
 
 
-def _sane(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+_SANE: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {
+    float: ("a number that is not negative, without a unit", _is_number),
+    int: ("a whole number that is not negative", lambda v: _is_number(v) and isinstance(v, int)),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+}
+_ANYTHING: tuple[str, Callable[[Any], bool]] = ("anything", lambda _: True)
 
 
 def _takes(signature: inspect.Signature) -> str:
