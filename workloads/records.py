@@ -44,11 +44,17 @@ def export_csv(rows: int = 5000, seed: int = 0) -> int:
         return file.tell()
 
 
-def forget(url: str, name: str) -> None:
-    """Drop the table in somebody's database. Raises SQLAlchemyError where there is no such database."""
+def forget(url: str, name: str = "") -> None:
+    """Drop the table in somebody's database; without a name only see whether there is such a database.
+
+    Raises SQLAlchemyError where there is none.
+    """
     engine, table = _database(url, name)
     try:
-        table.drop(engine, checkfirst=True)
+        if name:
+            table.drop(engine, checkfirst=True)
+        else:
+            engine.connect().close()
     finally:
         engine.dispose()
         _database.cache_clear()

@@ -43,7 +43,7 @@ def check(setups: Iterable[Setup]) -> None:
     """Raise EnvironmentFault where tasks need the database at ``DATABASE_URL`` and it does not answer."""
     url = os.environ.get(DATABASE_URL)
     if url and DATABASE in needs(setups):
-        _drop(url, "celery_bench")  # there is none of this name: this only asks
+        _drop(url)
 
 
 class Services:
@@ -114,8 +114,11 @@ class Services:
             _drop(self._database_url, self._table)
 
 
-def _drop(url: str, table: str) -> None:
-    """Drop the table if it is there. Raises EnvironmentFault where the database does not answer."""
+def _drop(url: str, table: str = "") -> None:
+    """Drop the table if it is there; without a name change nothing.
+
+    Raises EnvironmentFault where the database does not answer.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     from bench.workloads.records import forget

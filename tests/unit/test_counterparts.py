@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from bench.workloads.catalogue import TASKS
 
 from bench.errors import EnvironmentFault
@@ -97,6 +98,18 @@ def test_each_slot_computes_on_one_core_unless_told_otherwise(served, monkeypatc
     assert served.needed_by(trial("inference")) == {
         "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "3",
     }  # fmt: skip
+
+
+def test_to_look_at_a_database_changes_nothing(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/theirs.db"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for name in ("celery_bench", "precious"):
+            connection.execute(sa.text(f"create table {name} (a integer)"))
+    monkeypatch.setenv(services.DATABASE_URL, url)
+    services.check([trial("csv.import").cell.setup])
+    assert sa.inspect(engine).get_table_names() == ["celery_bench", "precious"]
+    engine.dispose()
 
 
 def test_a_database_that_does_not_answer_is_told_before_anything_starts(monkeypatch):
