@@ -75,7 +75,7 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     window: dict[str, Any] = {}
     phases: tuple[dict[str, Any], ...] = ()
     if recording.outcome == "ok" and counted["published"] > counted["lost"]:
-        slots = trial.cell.setup.workers.slots
+        slots = trial.cell.setup.slots
         found = steady_window(table, slots) if trial.cell.setup.load.is_stationary else None
         metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
         metrics = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}

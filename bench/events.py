@@ -4,7 +4,7 @@ The on-disk form is docs/results.md. Pure: nothing here starts, reads or writes 
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -187,14 +187,14 @@ def _or_inf(values: Floats) -> Floats:
     return np.where(np.isnan(values), np.inf, values)
 
 
-def lanes(tasks: pd.DataFrame, concurrency: int = 0) -> pd.Series:
+def lanes(tasks: pd.DataFrame, concurrency: Sequence[int] = ()) -> pd.Series:
     """The slot each task ran in the last time, from 0 over all nodes, aligned to ``tasks``; −1 where it never
     started.
 
     Lowest free lane first (greedy interval partitioning, which needs no more lanes than tasks that ever
     overlapped): among the tasks of a process, and among the processes of a node by the time they were in
-    use, so that a child that replaces another gets its lane. A node has at least ``concurrency`` lanes. A
-    task without an end keeps its lane.
+    use, so that a child that replaces another gets its lane. A node has at least as many lanes as
+    ``concurrency`` says of it, by its number. A task without an end keeps its lane.
     """
     out = np.full(len(tasks), -1, dtype=np.int64)
     start, end = tasks["last_started"].to_numpy(), tasks["ended"].to_numpy()
@@ -210,7 +210,8 @@ def lanes(tasks: pd.DataFrame, concurrency: int = 0) -> pd.Series:
         offsets = _stack(lives, widths)
         for at, lane, offset in zip(processes, own, offsets, strict=True):
             out[at] = base + offset + lane
-        base += max(concurrency, *(o + w for o, w in zip(offsets, widths, strict=True)))
+        least = concurrency[number] if number < len(concurrency) else 0
+        base += max(least, *(o + w for o, w in zip(offsets, widths, strict=True)))
     return pd.Series(out, index=tasks.index, name="lane")
 
 

@@ -7,9 +7,10 @@ says otherwise (``_ns``). What is kept on disk goes through ``plain`` and ``from
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 """Version of everything written under ``results/``; raised when a reader of the old form would go wrong."""
 
 POOLS = ("prefork", "threads", "gevent", "eventlet", "solo")
@@ -20,6 +21,9 @@ SHAPES = ("flood", "constant", "poisson", "steps", "ramp", "sine", "burst", "rep
 CHAINED = "phases"
 """What a load of several parts is called; its parts have shapes."""
 BROKERS = ("valkey", "redis", "rabbitmq")
+RESULTS = ("ignored", "broker", "rpc", "sql", "server", "app")
+DEFAULT_QUEUE = "celery"
+"""Where tasks go without a route, as in Celery."""
 
 DURATIONS = ("lateness", "broker_wait", "prefetch_wait", "wait", "service", "response", "roundtrip")
 STATISTICS = ("p50", "p90", "p95", "p99", "p999", "mean", "max")
@@ -43,21 +47,62 @@ CIRCUMSTANCES = ("workload", "load")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """A managed broker of a ``kind``, or somebody else's at ``url`` (which may hold a password)."""
+    """A managed broker of a ``kind``, somebody else's at ``url`` (which may hold a password), or that of the
+    user's ``app``. Servers of different ``name`` are different servers.
+
+    ``queue`` is RabbitMQ's type of queue. ``persistent``: whether a message outlives the broker's end; None
+    leaves it to the broker and Celery. ``options``: kombu's transport options; ``pool_limit``: connections
+    that a process keeps, None leaves it to the app.
+    """
 
     kind: str = "valkey"
     url: str | None = None
     port: int | None = None
+    name: str = ""
+    of_app: bool = False
+    queue: str = "classic"
+    persistent: bool | None = None
+    pool_limit: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def server(self) -> tuple[object, ...]:
+        """What makes it another server, and not only another way to talk to the same."""
+        return self.kind, self.url, self.port, self.name, self.of_app, self.persistent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """``nodes`` equal ``celery worker`` processes. ``prefetch`` is the multiplier, 0 = unlimited."""
+    """``nodes`` equal ``celery worker`` processes: one group of a fleet. ``prefetch`` is the multiplier, 0 =
+    unlimited.
 
+    ``queues`` they consume from, by the names of the scenario; none: all. ``auto``: Celery chose
+    ``concurrency`` by itself; ``autoscale_from``: it starts with so many and grows up to ``concurrency``.
+    Time limits in seconds, ``max_memory_per_child`` in bytes, ``cpus`` the cores they may run on (none: all),
+    ``heartbeat`` seconds between a worker's signs of life, 0 = none, None = Celery's own. None elsewhere
+    leaves a setting to the app.
+    """
+
+    name: str = ""
     pool: str = "prefork"
     concurrency: int = 2
+    auto: bool = False
+    autoscale_from: int | None = None
     prefetch: int = 4
+    disable_prefetch: bool = False
     nodes: int = 1
+    queues: tuple[str, ...] = ()
+    max_tasks_per_child: int | None = None
+    max_memory_per_child: int | None = None
+    pool_start_method: str | None = None
+    soft_time_limit: float | None = None
+    time_limit: float | None = None
+    events: bool = False
+    gossip: bool = False
+    mingle: bool = False
+    heartbeat: float | None = None
+    cpus: tuple[int, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def slots(self) -> int:
@@ -65,13 +110,52 @@ class Workers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """When a message counts as done, and what happens to one that does not. None leaves it to the app.
+
+    ``acks``: early (before the task runs) or late. ``visibility_timeout`` (s): after that long Redis gives an
+    unacknowledged message to another worker. ``eta_task_limit``: tasks with an ETA that a worker holds.
+    ``max_priority``: RabbitMQ's queues have so many priorities.
+    """
+
+    acks: str | None = None
+    reject_on_worker_lost: bool | None = None
+    visibility_timeout: float | None = None
+    eta_task_limit: int | None = None
+    max_priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Messages:
+    """What tasks and results look like on the wire, and where ``results`` are kept: one of ``RESULTS``, where
+    ``server`` is a second Valkey and ``app`` what the user's app says, or a URL; empty: ignored unless the
+    load or a chord needs them.
+    """
+
+    serializer: str | None = None
+    compression: str | None = None
+    results: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCall:
-    """One kind of task in the mix; ``weight`` is its share relative to the others."""
+    """One kind of task in the mix; ``weight`` is its share relative to the others.
+
+    ``payload`` bytes of records travel along as the argument of that name; ``countdown`` and ``expires`` in
+    seconds; ``rate_limit`` as Celery writes it (``10/s`` for each worker). ``arguments``: where they come
+    from instead, a CSV file, ``module:callable``, or rows that take turns.
+    """
 
     task: str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     weight: float = 1.0
+    payload: int | None = None
+    priority: int | None = None
+    countdown: float | None = None
+    expires: float | None = None
+    rate_limit: str | None = None
+    arguments: str | tuple[Any, ...] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,14 +239,45 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Everything a trial needs to know; what a cell comes to once its settings are applied."""
+    """Everything a trial needs to know; what a cell comes to once its settings are applied.
 
+    ``app`` is the user's (``proj.celery:app``), empty for the shipped one. ``routes``: task or pattern → a
+    queue of the scenario. ``settings``: any other of Celery's, by its name.
+    """
+
+    app: str = ""
     broker: Broker = field(default_factory=Broker)
-    workers: Workers = field(default_factory=Workers)
+    fleet: tuple[Workers, ...] = (Workers(),)
+    routes: Mapping[str, str] = field(default_factory=dict)
+    delivery: Delivery = field(default_factory=Delivery)
+    messages: Messages = field(default_factory=Messages)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     workload: tuple[TaskCall, ...]
     load: Load
     warmup_per_slot: int = 2
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def slots(self) -> int:
+        """Where tasks can execute at a time, over all groups."""
+        return sum(group.slots for group in self.fleet)
+
+    @property
+    def groups(self) -> tuple[Workers, ...]:
+        """The group of each node, in the order of their numbers."""
+        return tuple(group for group in self.fleet for _ in range(group.nodes))
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The scenario's queues: those that the fleet names, then those that tasks go to."""
+        named = [queue for group in self.fleet for queue in group.queues]
+        routed = [self.route(call.task) for call in self.workload]
+        return tuple(dict.fromkeys([*named, *routed]))
+
+    def route(self, task: str) -> str:
+        """The queue that this task goes to: that of the first route whose pattern fits."""
+        fitting = (queue for pattern, queue in self.routes.items() if fnmatchcase(task, pattern))
+        return next(fitting, DEFAULT_QUEUE)
 
 
 Label = str | int | float | bool
@@ -310,12 +425,23 @@ def from_plain(data: Mapping[str, Any]) -> Scenario:
 def _setup(data: Mapping[str, Any]) -> Setup:
     return Setup(
         broker=Broker(**data["broker"]),
-        workers=Workers(**data["workers"]),
-        workload=tuple(TaskCall(**{**t, "args": tuple(t["args"])}) for t in data["workload"]),
+        fleet=tuple(_workers(group) for group in data["fleet"]),
+        delivery=Delivery(**data["delivery"]),
+        messages=Messages(**data["messages"]),
+        workload=tuple(_task(call) for call in data["workload"]),
         load=_load(data["load"]),
-        warmup_per_slot=data["warmup_per_slot"],
         limits=Limits(**data["limits"]),
+        **{name: data[name] for name in ("app", "routes", "settings", "warmup_per_slot")},
     )
+
+
+def _task(data: Mapping[str, Any]) -> TaskCall:
+    rows = data["arguments"] if isinstance(data["arguments"], str) else tuple(data["arguments"])
+    return TaskCall(**{**data, "args": tuple(data["args"]), "arguments": rows})
+
+
+def _workers(data: Mapping[str, Any]) -> Workers:
+    return Workers(**{**data, "queues": tuple(data["queues"]), "cpus": tuple(data["cpus"])})
 
 
 def _load(data: Mapping[str, Any]) -> Load:

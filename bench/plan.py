@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from bench import units
 from bench.errors import UsageError
-from bench.model import GREEN_POOLS, Load, Scenario, Setup, TaskCall, Trial
+from bench.model import GREEN_POOLS, Load, Scenario, Setup, TaskCall, Trial, Workers
 
 BIG = 30 * 60.0
 """Seconds of estimated time above which a run is started only with ``--yes``."""
@@ -88,7 +88,7 @@ def estimate_seconds(scenarios: Sequence[Scenario]) -> float:
 def trial_seconds(setup: Setup, cores: int | None = None) -> float:
     """Roughly how long one trial takes, on so many cores (default: this machine's)."""
     pace = _pace(setup, cores or os.cpu_count() or 1)
-    warmup = setup.warmup_per_slot * setup.workers.slots * pace
+    warmup = setup.warmup_per_slot * setup.slots * pace
     longest = max(sum(_costs(call)) for call in setup.workload)
     return OVERHEAD_S + warmup + _load_seconds(setup, pace, longest)
 
@@ -117,10 +117,34 @@ def _search_seconds(load: Load, pace: float, longest: float) -> float:
 
 
 def _pace(setup: Setup, cores: int) -> float:
-    """Seconds from one completion to the next: whatever is scarcest of consumers, cores and slots."""
-    workers = setup.workers
-    total = sum(call.weight for call in setup.workload)
-    costs = [(call.weight / total, *_costs(call)) for call in setup.workload]
+    """Seconds from one completion to the next over the whole fleet: of the group that takes longest for its
+    part, where a task that several groups could take is shared evenly.
+    """
+    takers = [
+        [g for g in setup.fleet if _takes(setup, g, call)] or list(setup.fleet) for call in setup.workload
+    ]
+    paces = []
+    for group in setup.fleet:
+        mix = [
+            (call, call.weight / len(groups))
+            for call, groups in zip(setup.workload, takers, strict=True)
+            if any(taker is group for taker in groups)
+        ]
+        total = sum(call.weight for call in setup.workload)
+        paces.append(
+            sum(weight for _, weight in mix) / total * _group_pace(group, mix, cores) if mix else 0.0
+        )
+    return max(paces)
+
+
+def _takes(setup: Setup, group: Workers, call: TaskCall) -> bool:
+    return not group.queues or setup.route(call.task) in group.queues
+
+
+def _group_pace(workers: Workers, mix: Sequence[tuple[TaskCall, float]], cores: int) -> float:
+    """The same of one group alone: whatever is scarcest of consumers, cores and slots."""
+    total = sum(weight for _, weight in mix)
+    costs = [(weight / total, *_costs(call)) for call, weight in mix]
     locked = sum(share * gil for share, gil, _, _ in costs)
     free = sum(share * cpu for share, _, cpu, _ in costs)
     waiting = sum(share * wait for share, _, _, wait in costs)

@@ -1,10 +1,20 @@
 """Tasks that do next to nothing, or go wrong on purpose."""
 
+import functools
 import random
 
 
-def noop() -> None:
-    """Nothing: what is left is Celery itself."""
+def noop(
+    payload: object = None,  # noqa: ARG001  it is there to be carried
+    reply: int = 0,
+) -> str | None:
+    """Nothing: what is left is Celery itself. ``payload`` travels along; ``reply`` characters come back."""
+    return _text(reply) if reply else None
+
+
+@functools.cache
+def _text(length: int) -> str:
+    return random.Random(length).randbytes(length // 2 + 1).hex()[:length]
 
 
 def fail(chance: float = 1.0) -> None:

@@ -17,20 +17,23 @@ def load(files: Sequence[str], **changes: Any) -> list["Scenario"]:
     """Scenarios of all files. Raises ScenarioError with the mistakes of all of them."""
     from bench import gate, scenario
     from bench.errors import ScenarioError
+    from bench.run.apps import OUTSIDE
 
     if not files:
         raise UsageError(
             "No scenario was given.",
             f"Name a file or a shipped scenario: {', '.join(path.stem for path in scenario.shipped())}.",
         )
-    scenarios, mistakes = [], []
+    scenarios, mistakes, hints = [], [], []
     for name in files:
         try:
-            scenarios.append(scenario.load(scenario.find(name), check_gate=gate.parse, **changes))
+            path = scenario.find(name)
+            scenarios.append(scenario.load(path, check_gate=gate.parse, outside=OUTSIDE, **changes))
         except ScenarioError as error:
             mistakes += error.mistakes
+            hints += [error.hint] if error.hint else []
     if mistakes:
-        raise ScenarioError(mistakes)
+        raise ScenarioError(mistakes, "\n".join(dict.fromkeys(hints)))
     return scenarios
 
 

@@ -130,6 +130,6 @@ def harness_busy(e: Evidence) -> str | None:
     advice="Prefer gevent or threads for anything new.",
 )
 def eventlet(e: Evidence) -> str | None:
-    if e.cell.setup.workers.pool != "eventlet":
+    if all(group.pool != "eventlet" for group in e.cell.setup.fleet):
         return None
     return "eventlet is in bare maintenance, and its own maintainers advise against new use."

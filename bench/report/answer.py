@@ -3,10 +3,11 @@
 Plain text: the terminal, the page and the Markdown show the same sentences.
 """
 
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from bench import model, units
+from bench import model, settings, units
 from bench.compare import Ranking, Rival
 from bench.effects import Effect
 from bench.report import labels, searches, tables
@@ -312,16 +313,26 @@ def commands(view: ScenarioView) -> list[Command]:
 
 
 def _command(cell: CellView, titles: Sequence[str]) -> Command:
-    workers = cell.setup.workers
-    name = ' -n "worker1@%h"' if workers.nodes > 1 else ""
-    lines = [
-        f"celery -A yourapp worker -P {workers.pool} -c {workers.concurrency}{name}",
-        f"app.conf.worker_prefetch_multiplier = {workers.prefetch}  # in yourapp's configuration",
-    ]
-    note = ""
-    if workers.nodes > 1:
-        note = f"Start {workers.nodes} of these, each with a name of its own. "
-    if workers.prefetch == 0:
+    setup = cell.setup
+    lines = []
+    for number, group in enumerate(setup.fleet, start=1):
+        name = f' -n "worker{number}@%h"' if len(setup.groups) > 1 else ""
+        queues = f" -Q {','.join(group.queues)}" if group.queues else ""
+        lines.append(f"celery -A yourapp worker {shlex.join(_told(group))}{name}{queues}")
+    asked = {k: v for group in setup.fleet for k, v in settings.configuration(setup, group).items()}
+    if setup.routes:
+        asked["task_routes"] = {pattern: {"queue": queue} for pattern, queue in setup.routes.items()}
+    lines += [f"app.conf.{name} = {value!r}" for name, value in asked.items()]
+    note = "The settings go into yourapp's configuration. "
+    several = [group.nodes for group in setup.fleet if group.nodes > 1]
+    if several:
+        note += f"Start {' and '.join(map(str, several))} of these, each with a name of its own. "
+    if any(group.prefetch == 0 for group in setup.fleet):
         note += "0 is unlimited. It must stand in the configuration: Celery ignores --prefetch-multiplier 0."
     for_what = f"For {labels.listed(titles)}: " if titles else ""
     return Command(title=f"{for_what}{cell.label}", text="\n".join(lines), note=note.strip())
+
+
+def _told(group: model.Workers) -> list[str]:
+    """The options that somebody has to write: mingle and gossip are Celery's default, off in a trial only."""
+    return [word for word in settings.options(group) if word not in ("--without-mingle", "--without-gossip")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench import events, model
+from bench import events
 from bench.report import labels
 from bench.report.resources import kept, known_metric, ranked_cells, trials_of_one_block, with_metric
 from bench.report.view import CellView, Part, ScenarioView
@@ -94,7 +94,7 @@ def lane_figure(view: ScenarioView, run: "store.Run") -> LaneFigure:
                 title=cell.label,
                 circumstance=title,
                 trial=trial,
-                workers=cell.setup.workers,
+                widths=[group.concurrency for group in cell.setup.groups],
                 kinds=[order[name] for name in _calls(cell)],
             )
             for title, cell, trial, tasks in row
@@ -124,7 +124,7 @@ def cells_to_contrast(part: Part, metric: str) -> list[CellView]:
 def _prefetch_pair(cell: CellView, cells: Sequence[CellView]) -> tuple[CellView, CellView] | None:
     rest = {k: v for k, v in cell.settings.items() if k != labels.PREFETCH}
     same = [c for c in cells if {k: v for k, v in c.settings.items() if k != labels.PREFETCH} == rest]
-    depth = sorted(same, key=lambda c: c.setup.workers.prefetch or float("inf"))
+    depth = sorted(same, key=lambda c: c.setup.fleet[0].prefetch or float("inf"))
     return (depth[0], depth[-1]) if len(depth) > 1 else None
 
 
@@ -169,21 +169,22 @@ def panel(
     title: str,
     circumstance: str,
     trial: str,
-    workers: model.Workers,
+    widths: Sequence[int],
     kinds: Sequence[int],
 ) -> LanePanel:
     """One trial's lanes from its tasks (as ``events.tasks`` returns them).
 
-    ``kinds`` says for each entry of the workload which kind of task it is.
+    ``widths`` holds the concurrency of each node, ``kinds`` for each entry of the workload which kind of task
+    it is.
     """
-    slot = events.lanes(tasks, workers.concurrency).to_numpy()
+    slot = events.lanes(tasks, widths).to_numpy()
     ran = slot >= 0
     slot, node = slot[ran], tasks["node"].to_numpy()[ran]
     end = tasks["ended"].to_numpy(dtype=float)[ran]
     start, state = tasks["last_started"].to_numpy(dtype=float)[ran], tasks["state"].to_numpy()[ran]
     makespan = float(np.nanmax(np.concatenate([start, end])))
     end = np.where(np.isnan(end), makespan, end)
-    place, nodes, slots = _places(slot, node, workers)
+    place, nodes, slots = _places(slot, node, widths)
     shown = np.isin(slot, list(place))
     rows = np.array([place[s] for s in slot[shown].tolist()], dtype=float)
     kind = np.asarray(kinds)[tasks["task"].to_numpy()[ran][shown]]
@@ -204,16 +205,17 @@ def panel(
 
 
 def _places(
-    slot: "NDArray[Any]", node: "NDArray[Any]", workers: model.Workers
+    slot: "NDArray[Any]", node: "NDArray[Any]", widths: Sequence[int]
 ) -> tuple[dict[int, int], tuple[tuple[int, int, int], ...], int]:
     """Slot → row for the lanes shown; (node, first row, rows) of each node, also an idle one; all slots."""
-    each = max(1, MOST_LANES // max(1, workers.nodes))
+    each = max(1, MOST_LANES // max(1, len(widths)))
     place: dict[int, int] = {}
     nodes = []
     base = slots = row = 0
-    for number in sorted({*range(workers.nodes), *node.tolist()}):
+    for number in sorted({*range(len(widths)), *node.tolist()}):
         own = slot[node == number]
-        width = max(workers.concurrency, int(own.max()) - base + 1 if own.size else 0)
+        least = widths[number] if number < len(widths) else 0
+        width = max(least, int(own.max()) - base + 1 if own.size else 0)
         picked = np.unique(np.linspace(0, width - 1, min(each, width)).round().astype(int))
         if own.size:  # lanes are numbered without the nodes that ran nothing
             place |= {base + int(lane): row + k for k, lane in enumerate(picked)}

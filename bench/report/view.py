@@ -158,12 +158,13 @@ def _cell_view(
         metrics={},
     )
     _, choice = labels.split_settings(cell.settings)
-    label = labels.settings_text(choice, choices) if choices else cell.setup.workers.pool
+    pools = " + ".join(dict.fromkeys(group.pool for group in cell.setup.fleet))
+    label = labels.settings_text(choice, choices) if choices else pools
     return CellView(
         id=cell.id,
         label=label,
         choice_key=_key(choice),
-        pool=cell.setup.workers.pool,
+        pool=pools,
         setup=cell.setup,
         settings=cell.settings,
         summary=summary,

@@ -16,9 +16,9 @@ GONE = ("WorkerLostError", "TimeLimitExceeded", "Terminated")
 """Exceptions that the parent reports for a child that could not report itself."""
 
 
-def install(log: Any, codes: Any, folder: str, node: int, tag: str) -> None:
-    """Connect the signals. ``log`` is an EventLog, ``codes`` its module; our task ids start with ``tag``."""
-    write = log.write
+def install(log: Any, codes: Any, spec: dict[str, Any]) -> None:
+    """Connect the signals. ``log`` is an EventLog, ``codes`` its module; ``spec`` is the door's."""
+    write, tag = log.write, spec["tag"]
     states = {name: getattr(codes, name) for name in _STATE_NAMES}
     received, started, ended, failure = codes.RECEIVED, codes.STARTED, codes.ENDED, codes.FAILURE
 
@@ -55,9 +55,10 @@ def install(log: Any, codes: Any, folder: str, node: int, tag: str) -> None:
         platforms.set_pdeathsig("SIGKILL")  # not inherited over fork; Celery before 5.6 left it out
 
     def on_ready(sender: Any, **_: Any) -> None:
-        path = Path(folder) / f"ready-{node}.json"
+        path = Path(spec["folder"]) / f"ready-{spec['node']}.json"
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps({"node": node, **effective(sender)}))
+        ran = {"node": spec["node"], **effective(sender), **asked_for(sender, spec)}
+        draft.write_text(json.dumps(ran, default=str))
         draft.rename(path)
 
     for signal in (signals.task_received, signals.task_prerun, signals.task_postrun):
@@ -103,4 +104,23 @@ def effective(consumer: Any) -> dict[str, Any]:
         "celery": celery_version,
         "kombu": kombu.__version__,
         "python": platform.python_version(),
+    }
+
+
+def asked_for(consumer: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """What the scenario set besides, as this worker has it: its settings, limits, cores and tasks."""
+    app, worker = consumer.app, consumer.controller
+    tasks = {name: app.tasks[name] for name in spec["tasks"] if name in app.tasks}
+    scaler = getattr(worker, "autoscaler", None)
+    return {
+        "settings": {name: app.conf.get(name) for name in spec["asked"]},
+        "autoscale": [worker.min_concurrency, worker.max_concurrency] if scaler else None,
+        "max_tasks_per_child": worker.max_tasks_per_child,
+        "pool_start_method": getattr(worker, "pool_start_method", None),
+        "soft_time_limit": worker.soft_time_limit,
+        "time_limit": worker.time_limit,
+        "cpus": sorted(os.sched_getaffinity(0)),
+        "acks_late": {name: bool(task.acks_late) for name, task in tasks.items()},
+        "rate_limits": {name: task.rate_limit for name, task in tasks.items() if task.rate_limit},
+        "backend": type(app.backend).__name__,
     }

@@ -118,16 +118,16 @@ class Brokers:
         self._keeper = keeper
         self._folder = folder
         self._run = run
-        self._running: dict[Broker, RunningBroker] = {}
+        self._running: dict[tuple[object, ...], RunningBroker] = {}
 
     def get(self, broker: Broker) -> RunningBroker:
         """The running broker in fresh state. Raises EnvironmentFault when there is none to be had."""
-        running = self._running.get(broker)
+        running = self._running.get(broker.server)
         if running is not None and running.alive():
             with contextlib.suppress(EnvironmentFault):  # it died just now: start it again below
                 running.reset()
                 return running
-        running = self._running[broker] = self._start(broker)
+        running = self._running[broker.server] = self._start(broker)
         running.reset()
         return running
 
@@ -152,7 +152,8 @@ class Brokers:
             child = Child(
                 [
                     *(binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
-                    *("--save", "", "--appendonly", "no", "--daemonize", "no"),
+                    *("--save", "", "--appendonly", "yes" if broker.persistent else "no"),
+                    *("--appenddirname", f"appendonly-{port}", "--daemonize", "no"),
                 ],
                 keeper=self._keeper,
                 log=log,

@@ -19,7 +19,8 @@ A_SEQ = 1_094_861_636
 """Stands for the sequence number in a message that is built to be copied (any number found once in it)."""
 _NO_ID = "00000000-0000-4000-8000-"
 
-Call = tuple[Any, Sequence[Any], dict[str, Any]]
+Call = tuple[Any, Sequence[Any], dict[str, Any], dict[str, Any]]
+"""task, positional and keyword arguments, options of ``apply_async``."""
 
 
 def task_id(tag: str, seq: int) -> str:
@@ -28,28 +29,43 @@ def task_id(tag: str, seq: int) -> str:
 
 
 class Bulk:
-    """Sends numbered tasks of several kinds to one queue. ``most``: how many at once are a batch."""
+    """Sends numbered calls. ``most``: how many at once are a batch."""
 
-    def __init__(self, producer: Any, calls: Sequence[Call], queue: str, tag: str) -> None:
-        self._tag = tag
+    most = BATCH
+
+    def __init__(self, producer: Any, tag: str) -> None:
+        self._tag, self._producer = tag, producer
         is_amqp = producer.connection.transport.driver_type == "amqp"
-        self._kinds, self._send, largest = (_amqp if is_amqp else _redis)(producer, calls, queue)
-        self.most = max(1, min(BATCH, BATCH_BYTES // max(1, largest)))
+        self._template, self._send = (_amqp if is_amqp else _redis)(producer)
+        self._made: dict[int, tuple[Make, int, Call]] = {}
 
-    def send(self, first: int, kinds: Sequence[int]) -> None:
-        """Publish tasks ``first``, ``first`` + 1, …; ``kinds`` says which call each one is."""
-        tag, make = self._tag, self._kinds
-        numbered = enumerate(kinds, start=first)
-        self._send([make[kind](f"{tag}{seq:012x}", seq) for seq, kind in numbered])
+    def send(self, first: int, calls: Sequence[Call]) -> None:
+        """Publish tasks ``first``, ``first`` + 1, … as these calls; an equal call is the same object."""
+        tag, made, room = self._tag, self._made, BATCH_BYTES
+        batch: list[Any] = []
+        for seq, call in enumerate(calls, start=first):
+            known = made.get(id(call)) or self._make(call)
+            room -= known[1]
+            if room < 0 and batch:
+                self._send(batch)
+                batch, room = [], BATCH_BYTES - known[1]
+            batch.append(known[0](f"{tag}{seq:012x}", seq))
+        self._send(batch)
+
+    def _make(self, call: Call) -> "tuple[Make, int, Call]":
+        """What makes copies of the call's message, and its size; the call is kept, so that its id is."""
+        found = (*self._template(call), call)
+        self._made[id(call)] = found
+        return found
 
 
 Make = Callable[[str, int], Any]
 """task id, sequence number → one message as the broker's client wants it."""
 
 
-def _built(producer: Any, call: Call, queue: str, name: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _built(producer: Any, call: Call, name: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """How Celery and kombu call the channel's method ``name`` to publish this call; nothing is sent."""
-    task, args, kwargs = call
+    task, args, kwargs, options = call
     caught: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     channel = producer.channel
 
@@ -60,23 +76,34 @@ def _built(producer: Any, call: Call, queue: str, name: str) -> tuple[tuple[Any,
     try:
         headers = {"bench_seq": A_SEQ}
         task.apply_async(
-            args, kwargs, queue=queue, task_id=task_id(_NO_ID, A_SEQ), headers=headers, producer=producer
+            args, kwargs, task_id=task_id(_NO_ID, A_SEQ), headers=headers, producer=producer, **options
         )
     finally:
         delattr(channel, name)
     return caught[0]
 
 
-def _redis(
-    producer: Any, calls: Sequence[Call], queue: str
-) -> tuple[list[Make], Callable[[list[Any]], None], int]:
+Ways = tuple[Callable[[Call], tuple[Make, int]], Callable[[list[Any]], None]]
+"""call → what makes copies of its message, and its size in bytes; and what sends a batch of such copies."""
+
+
+def _redis(producer: Any) -> Ways:
     """Messages are JSON texts with three holes, pushed many at a time onto their list (one a priority)."""
     from kombu.utils.json import dumps
 
     channel = producer.channel
 
-    def maker(key: str, text: str) -> Make:
-        return lambda task_id, seq: (key, text % {"id": task_id, "seq": seq})
+    def template(call: Call) -> tuple[Make, int]:
+        (name, message), _ = _built(producer, call, "_put")
+        key = channel._q_for_pri(name, channel._get_message_priority(message, reverse=False))
+        text = dumps(message).replace("%", "%%")
+        for hole, value in (
+            ("%(id)s", task_id(_NO_ID, A_SEQ)),
+            ("%(id)s", message["properties"]["delivery_tag"]),
+            ("%(seq)d", str(A_SEQ)),
+        ):
+            text = text.replace(value, hole)
+        return lambda task_id, seq: (key, text % {"id": task_id, "seq": seq}), len(text)
 
     def send(messages: list[Any]) -> None:
         lists: dict[str, list[str]] = {}
@@ -86,32 +113,15 @@ def _redis(
             for key, texts in lists.items():
                 client.lpush(key, *texts)
 
-    made: list[Make] = []
-    largest = 0
-    for call in calls:
-        (name, message), _ = _built(producer, call, queue, "_put")
-        key = channel._q_for_pri(name, channel._get_message_priority(message, reverse=False))
-        text = dumps(message).replace("%", "%%")
-        for hole, value in (
-            ("%(id)s", task_id(_NO_ID, A_SEQ)),
-            ("%(id)s", message["properties"]["delivery_tag"]),
-            ("%(seq)d", str(A_SEQ)),
-        ):
-            text = text.replace(value, hole)
-        largest = max(largest, len(text))
-        made.append(maker(key, text))
-
-    return made, send, largest
+    return template, send
 
 
-def _amqp(
-    producer: Any, calls: Sequence[Call], queue: str
-) -> tuple[list[Make], Callable[[list[Any]], None], int]:
+def _amqp(producer: Any) -> Ways:
     """Messages are kombu's own objects, copied with other ids; the connection's buffer makes the batch."""
     channel = producer.channel
-    built = [_built(producer, call, queue, "basic_publish") for call in calls]
 
-    def maker(message: Any, options: dict[str, Any]) -> Make:
+    def template(call: Call) -> tuple[Make, int]:
+        (message,), options = _built(producer, call, "basic_publish")
         headers = message.properties["application_headers"]
         ids = [name for name, value in headers.items() if value == task_id(_NO_ID, A_SEQ)]
 
@@ -121,10 +131,10 @@ def _amqp(
             fresh.properties = {**message.properties, "application_headers": own, "correlation_id": task_id}
             return fresh, options
 
-        return make
+        return make, len(message.body)
 
     def send(messages: list[Any]) -> None:
         for message, options in messages:
             channel.basic_publish(message, **options)
 
-    return [maker(m, options) for (m,), options in built], send, max(len(m.body) for (m,), _ in built)
+    return template, send

@@ -55,7 +55,7 @@ class Clients:
             self._connected.wait()
             self._begun.wait()
             while (seq := numbers()) < len(choice) and not self._errors:
-                self._call(producer, seq, *self._loader.calls[choice[seq]])
+                self._call(producer, seq, self._loader.kinds[choice[seq]].call(seq))
         except threading.BrokenBarrierError:
             return
         except Exception as error:
@@ -70,18 +70,11 @@ class Clients:
         task = self._loader.app.tasks["celery.accumulate"]
         task.apply_async(queue=queues[n % len(queues)], producer=producer).get()
 
-    def _call(self, producer: Any, seq: int, task: Any, args: Any, kwargs: Any) -> None:
+    def _call(self, producer: Any, seq: int, call: Any) -> None:
         loader, events = self._loader, self._loader.events
-        write, spec = loader.log.write, loader.spec
+        write = loader.log.write
         write(events.INTENDED, seq)
-        result = task.apply_async(
-            args,
-            kwargs,
-            queue=spec["queue"],
-            task_id=loader.bulk.task_id(spec["tag"], seq),
-            headers={"bench_seq": seq},
-            producer=producer,
-        )
+        result = loader.send_one(producer, seq, call)
         write(events.SENT, seq)
         result.get(propagate=False)
         write(events.RETURNED, seq)

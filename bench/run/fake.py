@@ -113,8 +113,8 @@ class Fake:
             reason=reason,
             log_tail=f"[node-0] {reason}" if reason else "",
             events=events,
-            samples=_samples(course, setup.workers, tasks.cpu[choice]),
-            effective=tuple(_effective(setup.workers, node) for node in range(setup.workers.nodes)),
+            samples=_samples(course, setup.groups, tasks.cpu[choice]),
+            effective=tuple(_effective(group, node) for node, group in enumerate(setup.groups)),
             timings={"boot": 0.5, "warmup": 0.1, "load": course.clock, "overhead": 0.2},
             search={} if reason else search,
             host={name: SPIN_S * self.host(trial) for name in ("spin_before", "spin_after")},
@@ -133,7 +133,7 @@ class _Tasks:
         self, trial: Trial, speed: float, failing: float, losing: float, rng: np.random.Generator
     ) -> None:
         workload = trial.cell.setup.workload
-        times = [_seconds(call, trial.cell.setup.workers) for call in workload]
+        times = [_seconds(call, trial.cell.setup.fleet[0]) for call in workload]
         self.cpu = np.array([cpu for cpu, _ in times])
         self._service = np.array([cpu + idle for cpu, idle in times]) * speed
         self._weights, self._seed, self._rng = [call.weight for call in workload], trial.seed, rng
@@ -156,16 +156,16 @@ def _course(setup: Setup, seed: int, service: Floats) -> "_Course":
     """The trial's tasks, run. A replayed load has the offsets of its file."""
     load = setup.load
     if load.shape == "closed":
-        return _Loop(setup.workers, load.clients or 1, service).run()
+        return _Loop(setup.groups, load.clients or 1, service).run()
     due = replay.schedule(load)[0] if load.shape == "replay" else pacing.due_times(load, seed)
-    return _Course(setup.workers, due, service).run()
+    return _Course(setup.groups, due, service).run()
 
 
 def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", Any, Any, dict[str, Any]]:
     """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one course with the
     choice and states of its tasks, and what ``Recording.search`` holds.
     """
-    load, workers = setup.load, setup.workers
+    load, workers = setup.load, setup.groups
     slo = capacity.parse(load.slo)
     history: list[capacity.Judged] = []
     steps: list[dict[str, Any]] = []
@@ -173,8 +173,8 @@ def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", Any, Any, dict[str,
     while True:
         then = capacity.next(
             history,
-            start_rate=load.rate or workers.slots / tasks.mean_service_s / 2,
-            slots=workers.slots,
+            start_rate=load.rate or setup.slots / tasks.mean_service_s / 2,
+            slots=setup.slots,
             mean_service_s=tasks.mean_service_s,
             least_s=load.duration or LEAST_STEP_S,
             slo=slo,
@@ -231,6 +231,10 @@ def _failing(call: TaskCall, share: float) -> float:
     return float(call.kwargs.get("chance", 1.0)) if call.task == "fail" else share
 
 
+Groups = Sequence[Workers]
+"""The group of each node."""
+
+
 class _Node:
     def __init__(self, workers: Workers) -> None:
         self.free = list(range(workers.concurrency))
@@ -243,9 +247,9 @@ class _Course:
     """The simulation. Early ack: a node holds concurrency × multiplier tasks besides those that run, and
     fetches the next while there is room; an idle node is offered new messages in turn."""
 
-    def __init__(self, workers: Workers, due: Floats, service: Floats) -> None:
+    def __init__(self, workers: Groups, due: Floats, service: Floats) -> None:
         n = due.size
-        self.nodes = [_Node(workers) for _ in range(workers.nodes)]
+        self.nodes = [_Node(group) for group in workers]
         self.queue: deque[int] = deque()
         self.clock = 0.0
         self.due, self.service = due, service.tolist()
@@ -255,10 +259,10 @@ class _Course:
         self._order = count()
         for seq, at in enumerate(due.tolist()):
             if not np.isnan(at):
-                self._plan(at, self._publish, seq % workers.nodes, seq)
+                self._plan(at, self._publish, seq % len(workers), seq)
 
     @classmethod
-    def joined(cls, workers: Workers, parts: Sequence[Self]) -> Self:
+    def joined(cls, workers: Groups, parts: Sequence[Self]) -> Self:
         """Courses that were run, one after the other."""
         whole = cls(workers, np.zeros(0), np.zeros(0))
         starts = np.cumsum([0.0, *(part.clock + PAUSE_S for part in parts)])
@@ -314,7 +318,7 @@ class _Course:
 class _Loop(_Course):
     """Clients of whom each calls its next task when it has the result of its last."""
 
-    def __init__(self, workers: Workers, clients: int, service: Floats) -> None:
+    def __init__(self, workers: Groups, clients: int, service: Floats) -> None:
         due = np.full(service.size, np.nan)
         due[:clients] = 0.0
         super().__init__(workers, due, service)
@@ -334,7 +338,7 @@ def _events(course: _Course, trial: Trial, choice: Any, states: Any) -> pd.DataF
     seq = np.arange(n)
     sent = (seq - n) * PUBLISH_S if setup.load.shape == "flood" else course.due + PUBLISH_S
     parent = PARENT_PID * (1 + course.node)
-    child = parent + (1 + course.slot if setup.workers.pool == "prefork" else 0)
+    child = parent + (1 + course.slot if setup.fleet[0].pool == "prefork" else 0)
     rows = [
         (INTENDED, course.due, -1, LOADER_PID, seq),
         (SENT, sent, -1, LOADER_PID, seq),
@@ -363,16 +367,16 @@ def _events(course: _Course, trial: Trial, choice: Any, states: Any) -> pd.DataF
     return events.sort_values("t_ns", kind="stable", ignore_index=True)
 
 
-def _samples(course: _Course, workers: Workers, cpu: Floats) -> pd.DataFrame:
+def _samples(course: _Course, workers: Groups, cpu: Floats) -> pd.DataFrame:
     """The columns of samples.parquet, ten times a second from just before the load to just after."""
     t = np.arange(-SAMPLE_S, course.clock + 2 * SAMPLE_S, SAMPLE_S)
     received = np.searchsorted(np.sort(course.received), t)
     ended = np.searchsorted(np.sort(course.ended), t)
     spent = np.concatenate([[0.0], np.cumsum(cpu[np.argsort(course.ended, kind="stable")])])[ended]
-    children = workers.slots if workers.pool == "prefork" else 0
+    children = sum(group.concurrency for group in workers if group.pool == "prefork")
     in_pool = spent if children else spent * 0
     groups = {
-        "workers": (received * RECEIVE_S + spent - in_pool, workers.nodes * PARENT_BYTES, workers.nodes),
+        "workers": (received * RECEIVE_S + spent - in_pool, len(workers) * PARENT_BYTES, len(workers)),
         "pool": (in_pool, children * CHILD_BYTES, children),
         "broker": (received * BROKER_S, 8 * MIB, 1),
         "loader": (received * 0.0, 45 * MIB, 1),

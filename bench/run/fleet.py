@@ -2,11 +2,13 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.model import Workers
+from bench import settings
+from bench.model import Setup, Workers
 from bench.run.keeper import Keeper
 from bench.run.process import Child, clean_environment, describe_end
 
@@ -15,14 +17,34 @@ MODULE_OF_POOL = {"threads": "thread"}
 """Celery's module for a pool, where it is not called like the pool."""
 
 
-class Node:
-    """One ``celery worker`` process tree."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a trial's processes run and what they share. ``conf``: settings of the app that hold for all;
+    ``tag``: how our task ids begin; ``warm_queues``: one a node; ``queues``: the scenario's name → the
+    broker's; ``folder`` takes logs, specs and event files.
+    """
 
-    def __init__(self, index: int, name: str, child: Child, ready_file: Path) -> None:
+    app: str
+    conf: Mapping[str, Any]
+    tag: str
+    warm_queues: Sequence[str]
+    queues: Mapping[str, str]
+    folder: Path
+    keeper: Keeper
+    env: Mapping[str, str]
+
+
+class Node:
+    """One ``celery worker`` process tree of a ``group``; ``wanted``: what should run."""
+
+    def __init__(
+        self, index: int, group: Workers, wanted: Mapping[str, Any], child: Child, ready: Path
+    ) -> None:
         self.index = index
-        self.name = name
+        self.group = group
         self.child = child
-        self._ready_file = ready_file
+        self._wanted = wanted
+        self._ready_file = ready
         self.effective: dict[str, Any] = {}
 
     def ready(self) -> bool:
@@ -31,13 +53,23 @@ class Node:
             self.effective = json.loads(self._ready_file.read_text())
         return bool(self.effective)
 
+    def mismatches(self) -> list[str]:
+        """Where what runs is not what the scenario asked for."""
+        if not self.effective:
+            return []
+        ran = {**self.effective, **self.effective.get("settings", {})}
+        return [
+            f"worker {self.index} runs with {key} {ran.get(key)}, asked for {value}"
+            for key, value in self._wanted.items()
+            if ran.get(key) != value
+        ]
+
 
 class Fleet:
     """All nodes of a trial."""
 
-    def __init__(self, nodes: list[Node], workers: Workers) -> None:
+    def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
-        self._workers = workers
 
     def ready(self) -> bool:
         return sum(node.ready() for node in self.nodes) == len(self.nodes)
@@ -47,7 +79,8 @@ class Fleet:
         for node in self.nodes:
             status = node.child.exit_status
             if status is not None:
-                return f"worker {node.index} {describe_end(status)}"
+                said = last_words(node.child.tail())
+                return f"worker {node.index} {describe_end(status)}" + (f": {said}" if said else "")
         return ""
 
     def pids(self) -> list[int]:
@@ -57,20 +90,7 @@ class Fleet:
         return tuple(node.effective for node in self.nodes if node.effective)
 
     def mismatches(self) -> tuple[str, ...]:
-        """Where what runs is not what the scenario asked for."""
-        asked = self._workers
-        wanted = {
-            "pool": MODULE_OF_POOL.get(asked.pool, asked.pool),
-            "concurrency": asked.concurrency,
-            "prefetch_count": asked.concurrency * asked.prefetch,
-        }
-        return tuple(
-            f"worker {node.index} runs with {key} {node.effective[key]}, asked for {value}"
-            for node in self.nodes
-            if node.effective
-            for key, value in wanted.items()
-            if node.effective[key] != value
-        )
+        return tuple(text for node in self.nodes for text in node.mismatches())
 
     def stop(self) -> None:
         for node in self.nodes:
@@ -81,48 +101,65 @@ class Fleet:
         return {f"node-{node.index}": node.child.tail() for node in self.nodes}
 
 
-def start(
-    workers: Workers,
-    *,
-    app: str,
-    settings: Mapping[str, Any],
-    tag: str,
-    warm_queues: list[str],
-    folder: Path,
-    keeper: Keeper,
-    env: Mapping[str, str],
-) -> Fleet:
+def start(setup: Setup, place: Place) -> Fleet:
     """Start all nodes at once; returns before they are ready.
 
-    ``folder`` takes their logs, specs and event files; ``warm_queues`` holds one queue a node, consumed from
-    the start; the trial's own queue is added when the loader says so.
+    Each consumes from its own warm-up queue from the start; the trial's queues are added when the loader says
+    so.
     """
     nodes: list[Node] = []
-    for index in range(workers.nodes):
-        name = node_name(index, tag)
+    for index, group in enumerate(setup.groups):
+        asked = settings.configuration(setup, group)
+        own = {**place.conf, **asked, "broker_transport_options": place.conf["broker_transport_options"]}
         spec = {
-            "app": app,
-            "module": app.partition(":")[0],
-            "settings": {**settings, "worker_prefetch_multiplier": workers.prefetch},
-            "argv": arguments(workers, name, warm_queues[index]),
-            "folder": str(folder),
+            "app": place.app,
+            "settings": own,
+            "asked": sorted(asked),
+            "tasks": sorted({call.task for call in setup.workload}),
+            "argv": arguments(group, node_name(index, place.tag), place.warm_queues[index]),
+            "cpus": group.cpus,
+            "folder": str(place.folder),
             "node": index,
-            "tag": tag,
+            "tag": place.tag,
         }
-        path = folder / f"node-{index}.json"
+        path = place.folder / f"node-{index}.json"
         path.write_text(json.dumps(spec))
         try:
             child = Child(
                 [sys.executable, "-P", str(DOOR), str(path)],
-                keeper=keeper,
-                log=folder / f"node-{index}.log",
-                env=clean_environment(env),
+                keeper=place.keeper,
+                log=place.folder / f"node-{index}.log",
+                env=clean_environment({**place.env, **group.env}),
             )
         except OSError:
-            Fleet(nodes, workers).stop()
+            Fleet(nodes).stop()
             raise
-        nodes.append(Node(index, name, child, folder / f"ready-{index}.json"))
-    return Fleet(nodes, workers)
+        wanted = {**asked, **_wanted(group), "broker_transport_options": own["broker_transport_options"]}
+        nodes.append(Node(index, group, wanted, child, place.folder / f"ready-{index}.json"))
+    return Fleet(nodes)
+
+
+def _wanted(group: Workers) -> dict[str, Any]:
+    """What a worker of this group should read back from itself."""
+    wanted: dict[str, Any] = {
+        "pool": MODULE_OF_POOL.get(group.pool, group.pool),
+        "concurrency": group.concurrency if group.autoscale_from is None else group.autoscale_from,
+        "prefetch_count": group.concurrency * group.prefetch,
+    }
+    if group.autoscale_from is not None:
+        wanted["autoscale"] = [group.autoscale_from, group.concurrency]
+    if group.cpus:
+        wanted["cpus"] = sorted(group.cpus)
+    for name in ("max_tasks_per_child", "pool_start_method", "soft_time_limit", "time_limit"):
+        if (value := getattr(group, name)) is not None:
+            wanted[name] = value
+    return wanted
+
+
+def last_words(tail: str) -> str:
+    """What an ended process said at last, in a line: its error rather than a frame of a traceback."""
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
 
 
 def node_name(index: int, tag: str) -> str:
@@ -130,10 +167,6 @@ def node_name(index: int, tag: str) -> str:
     return f"n{index}@{tag.rstrip('-')}"
 
 
-def arguments(workers: Workers, name: str, queue: str) -> list[str]:
-    """Celery's own command line, options and values as separate words (``-Pgevent`` would never patch)."""
-    return [
-        *("worker", "-P", workers.pool, "-c", str(workers.concurrency)),
-        *("-n", name, "-Q", queue, "-l", "WARNING"),
-        *("--without-mingle", "--without-gossip"),
-    ]
+def arguments(group: Workers, name: str, queue: str) -> list[str]:
+    """Celery's own command line for a node that consumes from ``queue`` at first."""
+    return ["worker", *settings.options(group), "-n", name, "-Q", queue, "-l", "WARNING"]

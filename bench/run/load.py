@@ -16,6 +16,8 @@ import time
 import traceback
 from array import array
 from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +40,15 @@ class Loader:
     """Publishes numbered tasks of a mix to the trial's queues."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
-        from celery.app.utils import find_app
-
         self.spec = spec
-        importlib.import_module(spec["module"])  # before find_app looks for it in the current folder
-        self.app = find_app(spec["app"])
-        self.app.conf.update(spec["settings"])
+        self.app = _sibling("userapp").load(spec["app"], spec["settings"])
+        self.app.loader.import_default_modules()
         self.app.finalize()
         self.events = _sibling("eventlog")
         self.bulk = _sibling("bulk")
         self.log = self.events.EventLog(spec["folder"], -1)
-        self.calls = [(self.app.tasks[c["task"]], c["args"], c["kwargs"]) for c in spec["calls"]]
+        calls = _sibling("calls")
+        self.kinds = [calls.Kind(self.app, call, spec["seed"]) for call in spec["calls"]]
         self.producer = self.app.producer_pool.acquire(block=True)
         self.cut = self.is_open = False
         signal.signal(signal.SIGUSR1, self._cut_short)
@@ -57,25 +57,30 @@ class Loader:
         self.cut = True
 
     def warm(self) -> dict[str, Any]:
-        """Send each node its warm-up tasks, every kind in turn; they count down from −1."""
+        """Send each node its warm-up tasks, every kind in turn that it will get; they count down from −1."""
         seq = 0
-        for queue in self.spec["warm_queues"]:
-            for i in range(self.spec["warmup"]):
+        for queue, wanted in zip(self.spec["warm_queues"], self.spec["warmups"], strict=True):
+            for kind in wanted:
                 seq -= 1
-                task, args, kwargs = self.calls[i % len(self.calls)]
-                task.apply_async(
-                    args,
-                    kwargs,
-                    queue=queue,
-                    task_id=self.bulk.task_id(self.spec["tag"], seq),
-                    headers={"bench_seq": seq},
-                    producer=self.producer,
-                )
+                task, args, kwargs, _ = self.kinds[kind].call(seq)
+                self.send_one(self.producer, seq, (task, args, kwargs, {"queue": queue}))
         return {"warmed": -seq}
+
+    def send_one(self, producer: Any, seq: int, call: Any) -> Any:
+        """Publish task ``seq`` as everybody does; its result."""
+        task, args, kwargs, options = call
+        return task.apply_async(
+            args,
+            kwargs,
+            task_id=self.bulk.task_id(self.spec["tag"], seq),
+            headers={"bench_seq": seq},
+            producer=producer,
+            **options,
+        )
 
     def flood(self, order: dict[str, Any]) -> dict[str, Any]:
         """Fill the queue, then let the workers in: that moment is every task's intended time."""
-        choice, sender = _numbers("h", order["choice"]), self._sender()
+        choice, sender = _numbers("h", order["choice"]), Sender(self)
         n, write, sent = len(choice), self.log.write, self.events.SENT
         for first in range(0, n, sender.most):
             sender.send(first, choice[first : first + sender.most])
@@ -88,7 +93,7 @@ class Loader:
 
     def paced(self, order: dict[str, Any]) -> dict[str, Any]:
         """Let the workers in, then publish each task when it is due; what is late goes out together."""
-        choice, sender = _numbers("h", order["choice"]), self._sender()
+        choice, sender = _numbers("h", order["choice"]), Sender(self)
         due = array("q", (round(seconds * 1e9) for seconds in _numbers("d", order["due"])))
         n, first, at = len(due), order["first"], 0
         write, intended, sent = self.log.write, self.events.INTENDED, self.events.SENT
@@ -115,9 +120,6 @@ class Loader:
         _sibling("clients").Clients(self, order["clients"]).run(choice, self.open_gate)
         return {"loaded": len(choice)}
 
-    def _sender(self) -> Any:
-        return self.bulk.Bulk(self.producer, self.calls, self.spec["queue"], self.spec["tag"])
-
     def open_gate(self) -> int:
         """Let every node consume the trial's queue; when (ns), or TimeoutError when one does not answer.
 
@@ -129,11 +131,21 @@ class Loader:
         self.is_open = True
         gc.collect()
         gc.freeze()  # what is there already need not be looked through again, which would make tasks late
-        nodes = self.spec["nodes"]
         told = time.monotonic_ns()
+        for wanted in self.spec["consumers"]:
+            self._let_in(wanted["queue"], wanted["nodes"], wanted["arguments"])
+        if self.app.connection_for_write().transport.driver_type == "amqp":
+            return told  # there the first node begins before the last has answered
+        opened = time.monotonic_ns()
+        for queue in self.spec["warm_queues"]:
+            self.app.tasks["celery.accumulate"].apply_async(queue=queue, producer=self.producer)
+        return opened
+
+    def _let_in(self, queue: str, nodes: list[str], queue_arguments: dict[str, Any]) -> None:
+        more = {"queue_arguments": queue_arguments} if queue_arguments else {}
         replies = self.app.control.broadcast(
             "add_consumer",
-            arguments={"queue": self.spec["queue"]},
+            arguments={"queue": queue, **more},
             destination=nodes,
             reply=True,
             limit=len(nodes),
@@ -142,12 +154,6 @@ class Loader:
         answered = {name for reply in replies or [] for name in reply}
         if answered != set(nodes):
             raise TimeoutError(f"not let in after {TIMEOUT_S:.0f} s: {', '.join(set(nodes) - answered)}")
-        if self.app.connection_for_write().transport.driver_type == "amqp":
-            return told  # there the first node begins before the last has answered
-        opened = time.monotonic_ns()
-        for queue in self.spec["warm_queues"]:
-            self.app.tasks["celery.accumulate"].apply_async(queue=queue, producer=self.producer)
-        return opened
 
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
         match order["do"]:
@@ -159,6 +165,32 @@ class Loader:
                 return self.closed(order)
             case _:
                 return self.paced(order)
+
+
+class Sender:
+    """Publishes tasks by their kinds: in bulk, but one by one what must be made at its own moment."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._bulk = loader.bulk.Bulk(loader.producer, loader.spec["tag"])
+        self._kinds = loader.kinds
+        self._all_in_bulk = not any(kind.single for kind in loader.kinds)
+        self.most: int = 1 if all(kind.single for kind in loader.kinds) else self._bulk.most
+
+    def send(self, first: int, choice: Sequence[int]) -> None:
+        """Publish tasks ``first``, ``first`` + 1, …; ``choice`` says of which kind each one is."""
+        kinds = self._kinds
+        if self._all_in_bulk:
+            self._bulk.send(first, [kinds[k].call(seq) for seq, k in enumerate(choice, first)])
+            return
+        for single, run in groupby(enumerate(choice, first), key=lambda numbered: kinds[numbered[1]].single):
+            tasks = list(run)
+            calls = [kinds[k].call(seq) for seq, k in tasks]
+            if not single:
+                self._bulk.send(tasks[0][0], calls)
+                continue
+            for (seq, _), call in zip(tasks, calls, strict=True):
+                self._loader.send_one(self._loader.producer, seq, call)
 
 
 def _numbers(kind: str, path: str) -> array:  # type: ignore[type-arg]  # array is generic from 3.12

@@ -5,17 +5,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench import pacing
-from bench.model import Setup
-from bench.run.fleet import node_name
-from bench.run.keeper import Keeper
+from bench import pacing, settings
+from bench.model import Setup, TaskCall
+from bench.run.fleet import Place, last_words, node_name
 from bench.run.process import Child, clean_environment, describe_end
 
 LOADER = Path(__file__).with_name("load.py")
@@ -27,7 +25,6 @@ class Publisher:
     def __init__(self, child: Child, setup: Setup, seed: int, folder: Path) -> None:
         self.child = child
         self.choice: npt.NDArray[np.int16] = np.zeros(0, np.int16)
-        self.warmup = warmup_of(setup)
         self._setup, self._seed, self._folder = setup, seed, folder
         assert child.process.stdout is not None
         self._answers = child.process.stdout.fileno()
@@ -94,51 +91,77 @@ class Publisher:
         status = self.child.exit_status
         if status is None:
             return ""
-        last = (self.child.tail().splitlines() or ["no output"])[-1]
-        return f"the loader {describe_end(status)}: {last}"
+        return f"the loader {describe_end(status)}: {last_words(self.child.tail()) or 'no output'}"
 
     def stop(self) -> None:
         self.child.stop()
 
 
-def warmup_of(setup: Setup) -> int:
-    """How many warm-up tasks each node gets."""
-    return max(1, setup.warmup_per_slot * setup.workers.concurrency)
+def warmups(setup: Setup) -> list[list[int]]:
+    """For each node the entries of the workload that its warm-up tasks are: those it will get, by turns."""
+    found = []
+    for group in setup.groups:
+        queues = group.queues or setup.queues
+        own = [kind for kind, call in enumerate(setup.workload) if setup.route(call.task) in queues]
+        tasks = max(1, setup.warmup_per_slot * group.concurrency)
+        found.append([own[i % len(own)] for i in range(tasks)] if own else [])
+    return found
 
 
-def start(
-    setup: Setup,
-    *,
-    app: str,
-    settings: Mapping[str, Any],
-    tag: str,
-    queue: str,
-    warm_queues: list[str],
-    seed: int,
-    folder: Path,
-    keeper: Keeper,
-    env: Mapping[str, str],
-) -> Publisher:
-    """Start the loader; its first answer is ``ready``."""
-    spec = {
-        "app": app,
-        "module": app.partition(":")[0],
-        "settings": settings,
-        "tag": tag,
+def consumers(setup: Setup, place: Place) -> list[dict[str, Any]]:
+    """For each of the trial's queues the nodes that are to consume from it, and with which arguments."""
+    arguments = {"x-queue-type": "quorum"} if setup.broker.queue == "quorum" else {}
+    groups = list(enumerate(setup.groups))
+    return [
+        {
+            "queue": name,
+            "nodes": [node_name(k, place.tag) for k, g in groups if queue in (g.queues or place.queues)],
+            "arguments": arguments,
+        }
+        for queue, name in place.queues.items()
+    ]
+
+
+def call_spec(call: TaskCall, queue: str) -> dict[str, Any]:
+    """One entry of the workload as the loader reads it."""
+    options = {
         "queue": queue,
-        "warm_queues": warm_queues,
-        "nodes": [node_name(index, tag) for index in range(setup.workers.nodes)],
-        "warmup": warmup_of(setup),
-        "calls": [{"task": c.task, "args": list(c.args), "kwargs": dict(c.kwargs)} for c in setup.workload],
-        "folder": str(folder),
+        "priority": call.priority,
+        "countdown": call.countdown,
+        "expires": call.expires,
     }
-    path = folder / "loader.json"
+    return {
+        "task": call.task,
+        "args": list(call.args),
+        "kwargs": dict(call.kwargs),
+        "payload": call.payload,
+        "arguments": call.arguments,
+        "options": {name: value for name, value in options.items() if value is not None},
+    }
+
+
+def start(setup: Setup, place: Place, seed: int) -> Publisher:
+    """Start the loader; its first answer is ``ready``."""
+    asked = settings.configuration(setup, setup.fleet[0])
+    kept = place.conf["broker_transport_options"]
+    spec = {
+        "app": place.app,
+        "settings": {**place.conf, **asked, "broker_transport_options": kept},
+        "tag": place.tag,
+        "seed": seed,
+        "consumers": consumers(setup, place),
+        "warm_queues": list(place.warm_queues),
+        "warmups": warmups(setup),
+        "calls": [call_spec(call, place.queues[setup.route(call.task)]) for call in setup.workload],
+        "folder": str(place.folder),
+    }
+    path = place.folder / "loader.json"
     path.write_text(json.dumps(spec))
     child = Child(
         [sys.executable, "-P", str(LOADER), str(path)],
-        keeper=keeper,
-        log=folder / "loader.log",
-        env=clean_environment(env),
+        keeper=place.keeper,
+        log=place.folder / "loader.log",
+        env=clean_environment(place.env),
         pipes=True,
     )
-    return Publisher(child, setup, seed, folder)
+    return Publisher(child, setup, seed, place.folder)

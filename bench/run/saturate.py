@@ -16,6 +16,7 @@ from bench import events
 from bench.analyse import durations
 from bench.run import eventlog
 from bench.run.follow import collect
+from bench.run.publisher import warmups
 from bench.search import capacity
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ def search(course: "Course") -> dict[str, Any]:
 
     Raises what a trial raises when it breaks off.
     """
-    load, workers = course.setup.load, course.setup.workers
+    load, slots = course.setup.load, course.setup.slots
     slo = capacity.parse(load.slo)
     service_s = warm_service_s(course)
-    fit = min(workers.slots / service_s, CONSUMED * workers.nodes)
+    fit = min(slots / service_s, CONSUMED * len(course.setup.groups))
     # not twice the same rates, or all searches would miss the capacity by the same
     spread = 2 ** (random.Random(course.seed).random() - 0.5)
     history: list[capacity.Judged] = []
@@ -46,7 +47,7 @@ def search(course: "Course") -> dict[str, Any]:
         then = capacity.next(
             history,
             start_rate=load.rate or fit / 2 * spread,
-            slots=workers.slots,
+            slots=slots,
             mean_service_s=service_s,
             least_s=load.duration or LEAST_S,
             slo=slo,
@@ -64,7 +65,7 @@ def warm_service_s(course: "Course") -> float:
     that was warmed up, weighted like the mix.
     """
     calls = course.setup.workload
-    warmup = course.publisher.warmup
+    kinds = [kind for node in warmups(course.setup) for kind in node]
     began: dict[int, int] = {}
     ran: dict[int, list[int]] = {}
     for path in course.folder.glob("events-*.bin"):
@@ -74,7 +75,7 @@ def warm_service_s(course: "Course") -> float:
             if record["kind"] == events.STARTED:
                 began[seq] = int(record["t_ns"])
             elif record["kind"] == events.ENDED and seq in began:
-                ran.setdefault((-seq - 1) % warmup % len(calls), []).append(int(record["t_ns"]) - began[seq])
+                ran.setdefault(kinds[-seq - 1], []).append(int(record["t_ns"]) - began[seq])
     if not ran:
         return UNKNOWN_S
     weights = [calls[kind].weight for kind in ran]
@@ -116,7 +117,7 @@ class _Step:
     def _watch(self, backlog: int) -> None:
         now = time.monotonic_ns()
         self.backlog.append((now, backlog))
-        queued = backlog - self.course.setup.workers.slots
+        queued = backlog - self.course.setup.slots
         if capacity.lost_already(self.slo, self._exceeding(now), self.step.judged, queued=queued):
             self.cut = True
             self.course.publisher.cut()

@@ -35,8 +35,9 @@ others.
 
 
 def needs(setups: Iterable[Setup]) -> set[str]:
-    """What the tasks of these setups cannot do without."""
-    return {NEEDS[call.task] for setup in setups for call in setup.workload if call.task in NEEDS}
+    """What the shipped tasks of these setups cannot do without."""
+    calls = [call for setup in setups if not setup.app for call in setup.workload]
+    return {NEEDS[call.task] for call in calls if call.task in NEEDS}
 
 
 def check(setups: Iterable[Setup]) -> None:

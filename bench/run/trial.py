@@ -12,16 +12,18 @@ from typing import Any
 from uuid import uuid4
 
 from bench.events import Recording, no_samples
-from bench.model import Trial
+from bench.model import Broker, Trial
+from bench.run import conf, saturate
 from bench.run import fleet as fleets
 from bench.run import publisher as publishers
-from bench.run import saturate
-from bench.run.broker import Brokers, RunningBroker
+from bench.run.broker import Brokers
 from bench.run.follow import Follower, collect
 from bench.run.keeper import Keeper
 from bench.run.probe import Probe
+from bench.run.userapp import SHIPPED
 
-APP = "bench.workloads.app:app"
+RESULT_SERVER = Broker(kind="valkey", name="results")
+"""A second Valkey, for `results: server`."""
 POLL_S = 0.05
 SAMPLE_S = 0.2
 
@@ -103,19 +105,31 @@ class Course:
         self._stage("broker")
         tag = str(uuid4())[:24]
         queue = f"bench.{tag.rstrip('-')}"
-        queues = [f"{queue}.warm{n}" for n in range(self.setup.workers.nodes)]
-        stack.callback(self._forget, [queue, *queues])
-        settings = trial_settings(self.broker, queue, results=self.setup.load.shape == "closed")
-        shared: dict[str, Any] = {
-            "app": APP, "settings": settings, "tag": tag, "warm_queues": queues,
-            "folder": folder, "keeper": around.keeper, "env": {**around.env, "TMPDIR": str(folder)},
-        }  # fmt: skip
-        self.fleet = fleets.start(self.setup.workers, **shared)
+        queues = conf.queue_names(self.setup, queue)
+        warm_queues = [f"{queue}.warm{n}" for n in range(len(self.setup.groups))]
+        stack.callback(self._forget, [queue, *queues.values(), *warm_queues])
+        place = fleets.Place(
+            app=self.setup.app or SHIPPED,
+            conf=conf.of_trial(self.setup, self.broker, self._backend(), queue, folder),
+            tag=tag,
+            warm_queues=warm_queues,
+            queues=queues,
+            folder=folder,
+            keeper=around.keeper,
+            env={**around.env, "TMPDIR": str(folder), "CELERY_BENCH_SEED": str(trial.seed)},
+        )
+        self.fleet = fleets.start(self.setup, place)
         stack.callback(self.fleet.stop)
-        self.publisher = publishers.start(self.setup, queue=queue, seed=trial.seed, **shared)
+        self.publisher = publishers.start(self.setup, place, trial.seed)
         stack.callback(self.publisher.stop)
         self.follower = Follower(folder, self.setup.load.count)
         stack.callback(self.follower.close)
+
+    def _backend(self) -> str:
+        """The URL of a server for results alone, where the scenario wants one."""
+        if conf.results_kept(self.setup) != "server":
+            return ""
+        return self.around.brokers.get(RESULT_SERVER).url
 
     def boot(self) -> None:
         """Until every worker is ready and the loader has loaded the app."""
@@ -247,24 +261,3 @@ class Course:
             self.broker.forget(
                 queues, [f"{queues[0]}.pidbox", f"reply.{queues[0]}.pidbox", f"{queues[0]}.ev"]
             )
-
-
-def trial_settings(broker: RunningBroker, name: str, *, results: bool = False) -> dict[str, Any]:
-    """What the harness sets on the app's configuration, besides what the scenario asks for.
-
-    ``results`` are kept where the tasks queue: only clients that wait for them need any.
-    """
-    kept_in = "rpc://" if broker.is_amqp else broker.url
-    return {
-        "broker_url": broker.url,
-        "broker_transport_options": broker.transport_options,
-        "broker_connection_retry_on_startup": True,
-        "result_backend": kept_in if results else None,
-        "result_backend_transport_options": {} if broker.is_amqp else broker.transport_options,
-        "task_ignore_result": not results,
-        "task_create_missing_queues": True,
-        "worker_enable_remote_control": True,
-        "control_exchange": name,
-        "event_exchange": f"{name}.ev",
-        "worker_send_task_events": False,
-    }

@@ -7,6 +7,7 @@ before the command line reads them (later would be too late for the prefetch cou
 
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,18 @@ def main() -> None:
     """Read the spec (written by ``fleet``), become the worker."""
     spec = json.loads(Path(sys.argv[1]).read_text())
     sys.argv = ["celery", "-A", spec["app"], *spec["argv"]]
+    if spec["cpus"]:
+        os.sched_setaffinity(0, spec["cpus"])
 
     import celery
 
     celery.maybe_patch_concurrency()
 
-    from celery.app.utils import find_app
-
-    importlib.import_module(spec["module"])  # before find_app looks for it in the current folder
-    app = find_app(spec["app"])
-    app.conf.update(spec["settings"])
+    _sibling("userapp").load(spec["app"], spec["settings"])
 
     eventlog = _sibling("eventlog")
     log = eventlog.EventLog(spec["folder"], spec["node"])
-    _sibling("agent").install(log, eventlog, spec["folder"], spec["node"], spec["tag"])
+    _sibling("agent").install(log, eventlog, spec)
 
     from celery.bin.celery import main as celery_main
 

@@ -1,22 +1,24 @@
 """What no single key shows: tasks that don't take their arguments, settings that don't go together."""
 
+import csv
+import difflib
 import functools
 import importlib.util
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench import model
-from bench.scenario.keys import URL_SCHEMES
+from bench import model, settings
+from bench.scenario.abilities import impossible
+from bench.scenario.broker_keys import URL_SCHEMES
 from bench.scenario.load_checks import load_mistakes
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
-
-_PREFETCH_MOST = 65_535
-"""Above this kombu turns the prefetch limit off with a warning (PREFETCH_COUNT_MAX in kombu/common.py)."""
-
-Catalogue = Mapping[str, Callable[..., Any]]
+from bench.scenario.outside import AppError, Outside, Tasks
 
 
 def installed(package: str) -> bool:
@@ -24,86 +26,141 @@ def installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+@functools.cache
+def shipped_tasks() -> Tasks:
+    """The tasks that come with the program."""
+    from bench.workloads.catalogue import TASKS
+
+    return {name: inspect.signature(function) for name, function in TASKS.items()}
+
+
 class Checker:
-    """Checks many setups of one scenario; what can be found out once is found out once."""
+    """Checks many setups of one scenario; what can be found out once is found out once.
+
+    ``tracebacks`` of apps that could not be imported are kept for whoever tells the mistakes.
+    """
 
     def __init__(
-        self, catalogue: Catalogue | None = None, check_gate: Callable[[str], object] | None = None
+        self,
+        outside: Outside | None = None,
+        check_gate: Callable[[str], object] | None = None,
+        folder: Path = Path(),
     ) -> None:
-        from bench.workloads.catalogue import EXTRA, PACKAGES, TASKS
-
-        self._catalogue = TASKS if catalogue is None else catalogue
-        self._packages, self._extra = PACKAGES, EXTRA
+        self.folder = folder
+        self._outside = outside or Outside()
         self._check_gate = check_gate
         self._installed = functools.cache(installed)
-        self._signature = functools.cache(inspect.signature)
+        self.tracebacks: dict[str, str] = {}
 
     def check(self, setup: model.Setup) -> Iterator[Mistake]:
         """Every mistake in one setup."""
         yield from broker_mistakes(setup.broker)
-        yield from self._workers(setup.workers)
-        for index, call in enumerate(setup.workload):
-            yield from self.call(call, ("workload", index))
+        yield from impossible(setup, self._installed)
+        yield from self._settings(setup)
+        yield from self._workload(setup)
         yield from load_mistakes(setup.load, self._check_gate)
 
-    def _workers(self, workers: model.Workers) -> Iterator[Mistake]:
-        pool, concurrency, prefetch = workers.pool, workers.concurrency, workers.prefetch
-        if pool == "solo" and concurrency != 1:
-            yield Mistake(
-                path=("workers", "concurrency"),
-                also=(("workers", "pool"),),
-                text=f"the solo pool runs one task at a time, so concurrency {concurrency} is impossible. "
-                "Write 1, choose nodes instead, or leave the cell out (`exclude:`, `zip:`)",
-            )
-        if pool in model.GREEN_POOLS and not self._installed(pool):
-            text = (
-                f"the {pool} pool needs the package {pool}, which is not installed. Try: pip install {pool}"
-            )
-            yield Mistake(path=("workers", "pool"), text=text)
-        if concurrency * prefetch > _PREFETCH_MOST:
-            yield Mistake(
-                path=("workers", "prefetch"),
-                also=(("workers", "concurrency"),),
-                text=f"prefetch {prefetch} × concurrency {concurrency} is above {_PREFETCH_MOST}: there "
-                "Celery turns the limit off. Write 0 if you mean unlimited",
-            )
+    def _settings(self, setup: model.Setup) -> Iterator[Mistake]:
+        """Settings that Celery does not know, or that have a key of their own here."""
+        for name in setup.settings:
+            path: Steps = ("settings", name)
+            if name in settings.OWN:
+                yield Mistake(path=path, text=f"has a key of its own here: {settings.OWN[name]!r}")
+            elif name in settings.HARNESS:
+                yield Mistake(path=path, text="is what the measuring rests on. Leave it out")
+            elif self._outside.settings and name not in (known := self._outside.settings()):
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else "Names are in Celery's manual, in lower case"
+                yield Mistake(path=path, text=f"Celery has no such setting. {hint}")
 
-    def call(self, call: model.TaskCall, path: Steps) -> Iterator[Mistake]:
-        """What is wrong with a task and its arguments: no such task, or one that does not take them."""
-        function = self._catalogue.get(call.task)
-        if function is None:
-            near = did_you_mean(call.task, self._catalogue)
-            yield Mistake(path=(*path, "task"), text=f"there is no task {shown(call.task)}. {near}")
+    def _workload(self, setup: model.Setup) -> Iterator[Mistake]:
+        try:
+            tasks = self._outside.tasks(setup.app) if setup.app else shipped_tasks()
+        except AppError as error:
+            self.tracebacks.setdefault(setup.app, error.traceback)
+            yield Mistake(path=("app",), text=str(error))
             return
-        package = self._packages.get(call.task)
-        if package is not None and not self._installed(package):
+        for index, call in enumerate(setup.workload):
+            yield from self.call(call, ("workload", index), tasks)
+
+    def call(self, call: model.TaskCall, path: Steps, tasks: Tasks | None = None) -> Iterator[Mistake]:
+        """What is wrong with a task and its arguments: no such task, or one that does not take them."""
+        known = shipped_tasks() if tasks is None else tasks
+        if known is shipped_tasks():
+            yield from self._package(call.task, path)
+        signature = known.get(call.task)
+        if signature is None:
+            near = did_you_mean(call.task, known) or "The app has none."
+            yield Mistake(path=(*path, "task"), text=f"there is no task {shown(call.task)}. {near}")
+        elif isinstance(call.arguments, str) and call.arguments:
+            yield from self._source(call, path, signature)
+        else:
+            for row in call.arguments or ({},):
+                yield from _arguments(_with(call, row), path, signature)
+
+    def _package(self, task: str, path: Steps) -> Iterator[Mistake]:
+        """What a shipped task needs and is not installed."""
+        from bench.workloads.catalogue import EXTRA, PACKAGES
+
+        if task in PACKAGES and not self._installed(PACKAGES[task]):
             text = (
-                f"{call.task} needs a package that is not installed ({package}). "
-                f"Try: pip install '{self._extra}'"
+                f"{task} needs a package that is not installed ({PACKAGES[task]}). Try: pip install '{EXTRA}'"
             )
             yield Mistake(path=(*path, "task"), text=text)
-        signature = self._signature(function)
-        for name in call.kwargs:
-            if name not in signature.parameters and not _takes_any(signature):
-                text = (
-                    f"{call.task} has no argument {shown(name)}: it takes {_takes(signature)}. "
-                    f"{did_you_mean(name, signature.parameters)}"
-                )
-                yield Mistake(path=(*path, "kwargs", name), text=text.strip(), also=((*path, "task"),))
-                return
-        try:
-            bound = signature.bind(*call.args, **call.kwargs)
-        except TypeError as error:
-            key = "kwargs" if call.kwargs or not call.args else "args"
-            text = f"{call.task} takes {_takes(signature)}: {error}"
-            yield Mistake(path=(*path, key), text=text, also=((*path, "task"), (*path, "args")))
+
+    def _source(self, call: model.TaskCall, path: Steps, signature: inspect.Signature) -> Iterator[Mistake]:
+        """What is wrong with a file or callable that arguments come from."""
+        where, source = (*path, "arguments"), str(call.arguments)
+        if not source.endswith(".csv"):
+            if not re.fullmatch(r"[\w.]+:\w+", source):
+                text = f"{shown(source)} is neither a CSV file nor `module:callable`, as in proj.bench:mail"
+                yield Mistake(path=where, text=text)
             return
-        for name, value in bound.arguments.items():
-            wanted, is_sane = _SANE.get(signature.parameters[name].annotation, _ANYTHING)
-            if not is_sane(value):
-                where: Steps = ("kwargs", name) if name in call.kwargs else ("args",)
-                text = f"{call.task} takes {name} as {wanted}, not {shown(value)}"
-                yield Mistake(path=(*path, *where), text=text)
+        try:
+            with (self.folder / source).open(newline="", encoding="utf-8-sig") as file:
+                first = next(csv.DictReader(file), None)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            yield Mistake(path=where, text=f"cannot be read: {getattr(error, 'strerror', None) or error}")
+            return
+        if first is None:
+            yield Mistake(
+                path=where, text="holds no row. Write the arguments' names first, then a row a task"
+            )
+            return
+        yield from _arguments(_with(call, dict(first)), path, signature)
+
+
+def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
+    """The call with one row of its arguments."""
+    if isinstance(row, list):
+        return replace(call, args=tuple(row))
+    return replace(call, kwargs={**call.kwargs, **row})
+
+
+def _arguments(call: model.TaskCall, path: Steps, signature: inspect.Signature) -> Iterator[Mistake]:
+    kwargs = dict(call.kwargs) if call.payload is None else {**call.kwargs, "payload": None}
+    for name in kwargs:
+        if name not in signature.parameters and not _takes_any(signature):
+            text = (
+                f"{call.task} has no argument {shown(name)}: it takes {_takes(signature)}. "
+                f"{did_you_mean(name, signature.parameters)}"
+            )
+            where: Steps = ("kwargs", name) if name in call.kwargs else ("payload",)
+            yield Mistake(path=(*path, *where), text=text.strip(), also=((*path, "task"),))
+            return
+    try:
+        bound = signature.bind(*call.args, **kwargs)
+    except TypeError as error:
+        key = "kwargs" if call.kwargs or not call.args else "args"
+        text = f"{call.task} takes {_takes(signature)}: {error}"
+        yield Mistake(path=(*path, key), text=text, also=((*path, "task"), (*path, "args")))
+        return
+    for name, value in bound.arguments.items():
+        wanted, is_sane = _SANE.get(signature.parameters[name].annotation, _ANYTHING)
+        if not is_sane(value):
+            place: Steps = ("kwargs", name) if name in call.kwargs else ("args",)
+            text = f"{call.task} takes {name} as {wanted}, not {shown(value)}"
+            yield Mistake(path=(*path, *place), text=text)
 
 
 def _is_number(value: Any) -> bool:
@@ -115,6 +172,7 @@ _SANE: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {
     int: ("a whole number that is not negative", lambda v: _is_number(v) and isinstance(v, int)),
     bool: ("true or false", lambda value: isinstance(value, bool)),
 }
+"""By annotation, which only the shipped tasks have here: in words, and as a test."""
 _ANYTHING: tuple[str, Callable[[Any], bool]] = ("anything", lambda _: True)
 
 

@@ -1,4 +1,4 @@
-"""What every key is made of: a strict model, and durations and rates that are written with a unit."""
+"""What every key is made of: a strict model, and durations, rates and sizes that are written with a unit."""
 
 import math
 from collections.abc import Callable
@@ -13,6 +13,7 @@ Schema = dict[str, Any]
 
 LONGEST_S = 7 * 24 * 3600.0
 _FASTEST = 1e6
+_LARGEST = 2.0**40
 
 
 class Keys(BaseModel):
@@ -54,9 +55,13 @@ def _text(units_: str) -> AsSchema:
 
 
 DURATION_TEXT, RATE_TEXT = _text("[A-Za-zµ]+"), _text("/[A-Za-z]+")
+SIZE_TEXT = _text("[kKMGT]?i?B")
 
-Duration = Annotated[
-    float, BeforeValidator(_in_units(units.duration, "a duration", "20s", LONGEST_S)), DURATION_TEXT
+duration = _in_units(units.duration, "a duration", "20s", LONGEST_S)
+Duration = Annotated[float, BeforeValidator(duration), DURATION_TEXT]
+Size = Annotated[float, BeforeValidator(_in_units(units.size, "a size", "64KiB", _LARGEST)), SIZE_TEXT]
+SizeFromZero = Annotated[
+    float, BeforeValidator(_in_units(units.size, "a size", "64KiB", _LARGEST, zero=True)), SIZE_TEXT
 ]
 Rate = Annotated[float, BeforeValidator(_in_units(units.rate, "a rate", "50/s", _FASTEST)), RATE_TEXT]
 RateFromZero = Annotated[

@@ -4,63 +4,25 @@ The reference in docs/scenarios.md and the JSON Schema for editors are made from
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from bench import model
-from bench.scenario.fields import AsSchema, Duration, Keys
+from bench.scenario.broker_keys import BrokerKey, BrokerKeys, DeliveryKeys, MessagesKeys, broker_noun
+from bench.scenario.fields import AsSchema, Duration, Keys, SizeFromZero
 from bench.scenario.load_keys import LOAD_KEYS, Loads, load_noun
 from bench.scenario.mistakes import did_you_mean, shown
-
-URL_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "amqp", "amqps", "pyamqp")
-
-
-class BrokerKeys(Keys):
-    """A managed broker of a kind, or your own at a URL."""
-
-    kind: Literal["valkey", "redis", "rabbitmq"] | None = Field(
-        default=None,
-        description="A private broker that is started and stopped for the run",
-        examples=["redis"],
-    )
-    port: int | None = Field(
-        default=None, ge=1, le=65535, description="Its port; a free one by default", examples=[6390]
-    )
-    url: str | None = Field(
-        default=None,
-        description="A broker of your own, which is never flushed: redis, rediss, valkey or amqp",
-        examples=["redis://10.0.0.5:6379/3"],
-    )
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> "BrokerKeys":
-        if self.url is not None and self.kind is not None:
-            raise ValueError("a broker has a kind or a URL, not both: the URL says the kind")
-        return self
+from bench.scenario.worker_keys import WorkersKeys, workers_noun
 
 
-class WorkersKeys(Keys):
-    """The `celery worker` processes under test."""
+def _arguments(value: Any) -> Any:
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, list | dict) for v in value)):
+        return value
+    raise ValueError("must be a CSV file, `module:callable`, or a list of lists and mappings")
 
-    pool: Literal["prefork", "threads", "gevent", "eventlet", "solo"] = Field(
-        default="prefork", description="How a worker runs several tasks at a time", examples=["gevent"]
-    )
-    concurrency: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000,
-        description="Tasks at a time in each node; 2 by default, 1 with solo",
-        examples=[4],
-    )
-    prefetch: int = Field(
-        default=4,
-        ge=0,
-        le=65_535,
-        description="The prefetch multiplier: a node reserves prefetch × concurrency tasks; 0 = unlimited",
-        examples=[1],
-    )
-    nodes: int = Field(default=1, ge=1, le=256, description="How many equal workers", examples=[2])
+
+_ARGUMENTS = AsSchema(lambda _: {"anyOf": [{"type": "string"}, {"type": "array"}]})
 
 
 class TaskKeys(Keys):
@@ -73,6 +35,33 @@ class TaskKeys(Keys):
     )
     weight: float = Field(
         default=1.0, gt=0, description="Share of the mix relative to the others", examples=[9]
+    )
+    arguments: Annotated[Any, BeforeValidator(_arguments), _ARGUMENTS] = Field(
+        default="",
+        description="Where arguments come from instead, by turns: a list of lists (`args`) or mappings "
+        "(`kwargs`), a CSV file with a column for each, or `module:callable`, which gets a seeded "
+        "`random.Random` and returns `args, kwargs`",
+        examples=["mails.csv"],
+    )
+    payload: SizeFromZero | None = Field(
+        default=None,
+        description="Records of about this size travel along as the argument `payload`",
+        examples=["64KiB"],
+    )
+    priority: int | None = Field(
+        default=None, ge=0, le=255, description="Redis and Valkey: 0 is served first; RabbitMQ: last"
+    )
+    countdown: Duration | None = Field(
+        default=None, description="It may not start earlier than this after being sent", examples=["5s"]
+    )
+    expires: Duration | None = Field(
+        default=None, description="It is dropped if it has not started this long after", examples=["30s"]
+    )
+    rate_limit: str | None = Field(
+        default=None,
+        pattern=r"^\d+(\.\d+)?/[smh]$",
+        description="At most so many starts in each worker",
+        examples=["10/s"],
     )
 
 
@@ -98,32 +87,58 @@ class LimitsKeys(Keys):
     )
 
 
-def _broker(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return {"url": value} if "://" in value else {"kind": value}
-
-
 def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-_BROKER_SCHEMA = AsSchema(lambda inner: {"anyOf": [{"enum": list(model.BROKERS)}, inner]})
-_WORKLOAD_SCHEMA = AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
+_ONE_OR_MORE_SCHEMA = AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
 
 
 class SetupKeys(Keys):
     """What a cell of the matrix comes to."""
 
-    broker: Annotated[BrokerKeys, BeforeValidator(_broker), _BROKER_SCHEMA] = Field(
+    app: str = Field(
+        default="",
+        description="Your Celery app as `celery -A` takes it, imported from the current folder; by default "
+        "the one that holds the shipped tasks",
+        examples=["proj.celery:app"],
+    )
+    broker: BrokerKey = Field(
         default=BrokerKeys(kind="valkey"),
         description="Where the tasks queue: `valkey`, `redis`, `rabbitmq`, or a mapping",
         examples=["valkey", {"url": "amqp://localhost"}],
         json_schema_extra={"default": "valkey"},
     )
-    workers: WorkersKeys = Field(default=WorkersKeys(), description="The workers under test")
+    workers: Annotated[
+        list[WorkersKeys],
+        Field(min_length=1, max_length=64),
+        BeforeValidator(_one_or_more),
+        _ONE_OR_MORE_SCHEMA,
+    ] = Field(
+        default=[WorkersKeys()],
+        description="The workers under test, or a list of groups with queues of their own",
+        examples=[{"pool": "gevent", "concurrency": 100}],
+        json_schema_extra={"default": {}},
+    )
+    routes: dict[str, Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+        default={},
+        description="Task or pattern (`mail.*`) → queue; without a route a task goes to the queue `celery`",
+        examples=[{"cpu.*": "cpu"}],
+    )
+    delivery: DeliveryKeys = Field(default=DeliveryKeys(), description="When a message counts as done")
+    messages: MessagesKeys = Field(
+        default=MessagesKeys(), description="What tasks and results look like on the wire"
+    )
+    settings: dict[str, Any] = Field(
+        default={},
+        description="Any other Celery setting by its name",
+        examples=[{"task_track_started": True}],
+    )
     workload: Annotated[
-        list[TaskKeys], Field(min_length=1, max_length=1000), BeforeValidator(_one_or_more), _WORKLOAD_SCHEMA
+        list[TaskKeys],
+        Field(min_length=1, max_length=1000),
+        BeforeValidator(_one_or_more),
+        _ONE_OR_MORE_SCHEMA,
     ] = Field(
         description="The task to run, or a list of tasks mixed by weight",
         examples=[{"task": "io.sleep", "kwargs": {"seconds": 0.05}}],
@@ -171,58 +186,69 @@ MATRIX_WORDS = ("zip", "include", "exclude")
 
 def to_setup(keys: SetupKeys) -> model.Setup:
     """The validated keys in the program's own nouns: SI units, defaults filled in."""
-    workers = keys.workers
-    concurrency = workers.concurrency or (1 if workers.pool == "solo" else 2)
+    delivery, messages = (
+        {n: getattr(k, n) for n in type(k).model_fields} for k in (keys.delivery, keys.messages)
+    )
     return model.Setup(
+        app=keys.app,
         broker=broker_noun(keys.broker),
-        workers=model.Workers(
-            pool=workers.pool, concurrency=concurrency, prefetch=workers.prefetch, nodes=workers.nodes
-        ),
-        workload=tuple(
-            model.TaskCall(task=t.task, args=tuple(t.args), kwargs=t.kwargs, weight=t.weight)
-            for t in keys.workload
-        ),
+        fleet=tuple(workers_noun(group) for group in keys.workers),
+        routes=keys.routes,
+        delivery=model.Delivery(**delivery),
+        messages=model.Messages(**messages),
+        settings=keys.settings,
+        workload=tuple(_task_noun(task) for task in keys.workload),
         load=load_noun(keys.load),
         warmup_per_slot=keys.warmup.tasks_per_slot,
         limits=model.Limits(boot=keys.limits.boot, stall=keys.limits.stall),
     )
 
 
-def broker_noun(broker: BrokerKeys) -> model.Broker:
-    """The validated broker in the program's own noun."""
-    if broker.url is None:
-        return model.Broker(kind=broker.kind or "valkey", port=broker.port)
-    scheme = broker.url.partition("://")[0]
-    kind = "rabbitmq" if "amqp" in scheme else "valkey" if scheme.startswith("valkey") else "redis"
-    url = broker.url
-    if kind == "valkey":  # kombu knows the protocol by its older name only
-        url = "redis" + url.removeprefix("valkey")
-    return model.Broker(kind=kind, url=url, port=broker.port)
+def _task_noun(keys: TaskKeys) -> model.TaskCall:
+    given = {name: getattr(keys, name) for name in TaskKeys.model_fields}
+    payload = None if keys.payload is None else round(keys.payload)
+    rows = keys.arguments if isinstance(keys.arguments, str) else tuple(keys.arguments)
+    return model.TaskCall(**{**given, "args": tuple(keys.args), "payload": payload, "arguments": rows})
 
 
 def default_at(path: tuple[str | int, ...]) -> Any:
     """What a key that the file leaves out stands for; None where there is no default."""
     value: Any = SetupKeys.model_construct()
     for step in path:
+        if isinstance(value, list):
+            value = value[0] if value else None
+            if step == 0:
+                continue
         value = getattr(value, str(step), None)
     if isinstance(value, BrokerKeys):
         return value.kind
+    if isinstance(value, list):
+        value = [
+            v.model_dump(by_alias=True, exclude_defaults=True) if isinstance(v, BaseModel) else v
+            for v in value
+        ]
     return value.model_dump(by_alias=True, exclude_none=True) if isinstance(value, BaseModel) else value
+
+
+PARTS: Mapping[str, tuple[str, tuple[type[Keys], ...]]] = {
+    "broker": ("broker", (BrokerKeys,)),
+    "workers": ("workers.0", (WorkersKeys,)),
+    "delivery": ("delivery", (DeliveryKeys,)),
+    "messages": ("messages", (MessagesKeys,)),
+    "workload": ("workload.0", (TaskKeys,)),
+    "load": ("load.0", tuple(LOAD_KEYS.values())),
+    "warmup": ("warmup", (WarmupKeys,)),
+    "limits": ("limits", (LimitsKeys,)),
+}
+"""Key at the top → the path and the models of what lies below it."""
 
 
 def known_paths() -> Mapping[str, str]:
     """Every path a matrix or --set can name → its description, in the order of the file."""
     paths: dict[str, str] = {}
-    parts: dict[str, tuple[str, tuple[type[Keys], ...]]] = {
-        "broker": ("broker", (BrokerKeys,)),
-        "workers": ("workers", (WorkersKeys,)),
-        "workload": ("workload.0", (TaskKeys,)),
-        "load": ("load.0", tuple(LOAD_KEYS.values())),
-        "warmup": ("warmup", (WarmupKeys,)),
-        "limits": ("limits", (LimitsKeys,)),
-    }
-    for top, (prefix, models) in parts.items():
-        paths[top] = SetupKeys.model_fields[top].description or ""
+    for top, info in SetupKeys.model_fields.items():
+        paths[top] = info.description or ""
+        prefix, models = PARTS.get(top, ("", ()))
         for keys in models:
             for name, key in keys.model_fields.items():
                 paths.setdefault(f"{prefix}.{key.alias or name}", key.description or "")

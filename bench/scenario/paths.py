@@ -13,8 +13,21 @@ MISSING = object()
 """What ``get`` answers where the data says nothing."""
 
 _LONGEST_LABEL = 60
-_ONE_OR_MORE = {"workload": "the workload is one task", "load": "the load is one, without phases"}
+_ONE_OR_MORE = {
+    "workers": "the workers are one group",
+    "workload": "the workload is one task",
+    "load": "the load is one, without phases",
+}
 """What may be written as a mapping or as a list of them, and a sentence about the mapping."""
+_FREE = (
+    "routes",
+    "settings",
+    "broker.transport_options",
+    "workers.0.env",
+    "workload.0.args",
+    "workload.0.kwargs",
+)
+"""Where any name may follow."""
 
 
 def steps(path: str) -> Steps:
@@ -36,10 +49,12 @@ def unknown(path: Steps) -> str:
     """A sentence about a path that no scenario has, or nothing where it may exist."""
     known = known_paths()
     normal = [0 if isinstance(step, int) else step for step in canonical(path)]
-    if len(normal) > 3 and normal[2] in ("args", "kwargs"):
-        normal = normal[:3]
     name = ".".join(map(str, normal))
-    if name in known or name in ("workload.0", "load.0"):
+    if (
+        name in known
+        or name in (f"{top}.0" for top in _ONE_OR_MORE)
+        or name.startswith(tuple(f"{f}." for f in _FREE))
+    ):
         return ""
     names = [without_index(p) for p in known]
     last = [p for p in names if p.rpartition(".")[2] == str(path[-1])]
@@ -51,7 +66,7 @@ def unknown(path: Steps) -> str:
 
 def without_index(name: str) -> str:
     """``load.0.rate`` → ``load.rate``: how a path is mostly written."""
-    return name.replace("load.0.", "load.")  # and workload.0.
+    return name.replace("load.0.", "load.").replace("workers.0.", "workers.")  # and workload.0.
 
 
 def get(data: Any, path: Steps) -> Any:

@@ -15,7 +15,7 @@ _STEP_S = 5.0
 
 def quicken(setup: model.Setup) -> model.Setup:
     """The setup with a fifth of its load, but not less than two tasks for each slot and one second."""
-    return replace(setup, load=_shorter(setup.load, setup.workers.slots))
+    return replace(setup, load=_shorter(setup.load, setup.slots))
 
 
 def _shorter(load: model.Load, slots: int) -> model.Load:

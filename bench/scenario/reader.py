@@ -22,6 +22,7 @@ from bench.scenario.explain import check_head, check_setup
 from bench.scenario.matrix import Point
 from bench.scenario.mistakes import Mistake, PathError, did_you_mean, safe
 from bench.scenario.options import Options, pick
+from bench.scenario.outside import Outside
 from bench.scenario.paths import canonical
 from bench.scenario.quick import quicken
 from bench.scenario.replay import Traces
@@ -65,12 +66,14 @@ def load(
     broker: str | None = None,
     quick: bool = False,
     check_gate: CheckGate | None = None,
+    outside: Outside | None = None,
 ) -> model.Scenario:
     """Read and check one scenario file.
 
     ``sets``: "path=value", values in YAML, instead of what the file says; the path of an axis
     replaces the whole axis. ``only``: "path=label" keeps the cells with that label; of several labels any.
     ``broker``: a kind or a URL. ``check_gate`` raises ValueError with a sentence for a gate it cannot read.
+    ``outside`` knows Celery's settings and the user's app.
     Raises ScenarioError with every mistake of the file and of ``sets``, UsageError for ``only``.
     """
     document = read(path)
@@ -81,12 +84,13 @@ def load(
     head, mistakes = check_head(document.data)
     mistakes += _gates(document.data.get("gates"), check_gate)
     points, matrix_mistakes = matrix.expand(document.data, options.pins)
-    checker = Checker(check_gate=check_gate)
+    checker = Checker(outside, check_gate, path.parent)
     traces = Traces(path.parent, checker.call)
     setups, cell_mistakes = _setups(document.data, points, checker, traces, lenient=bool(matrix_mistakes))
     mistakes = [*document.mistakes, *mistakes, *matrix_mistakes, *cell_mistakes]
     if mistakes or head is None:
-        raise ScenarioError(_tell(mistakes, document.marks, first=len(document.mistakes)))
+        told = _tell(mistakes, document.marks, first=len(document.mistakes))
+        raise ScenarioError(told, "\n\n".join(text for text in checker.tracebacks.values() if text))
     if quick:
         setups = [quicken(setup) for setup in setups]
     cells = _cells(points, setups)
@@ -145,11 +149,24 @@ def _setups(
         setup, wrong = check_setup(completed, checker.check, fill)
         wrong = [*wrong_trace, *wrong]
         if setup is not None and not wrong:
-            setups.append(setup)
+            setups.append(_beside(checker.folder, setup))
         for mistake in wrong:
             if not (lenient and mistake.text.startswith("is missing")):
                 mistakes.setdefault(_blame(mistake, point.overrides))
     return setups, list(mistakes)
+
+
+def _beside(folder: Path, setup: model.Setup) -> model.Setup:
+    """The setup with the files that it names where they are, seen from the current folder."""
+    workload = tuple(
+        replace(call, arguments=str(folder / str(call.arguments))) if _is_file(call.arguments) else call
+        for call in setup.workload
+    )
+    return replace(setup, workload=workload)
+
+
+def _is_file(source: Any) -> bool:
+    return isinstance(source, str) and source.endswith(".csv")
 
 
 def _blame(mistake: Mistake, overrides: Sequence[Override]) -> Mistake:
@@ -221,6 +238,11 @@ def _canonical_setup(setup: model.Setup) -> Any:
     url = setup.broker.url
     if url:
         setup = replace(setup, broker=replace(setup.broker, url=units.hide_password(url)))
+    workload = tuple(
+        replace(call, arguments=Path(str(call.arguments)).name) if _is_file(call.arguments) else call
+        for call in setup.workload
+    )
+    setup = replace(setup, workload=workload)
     if setup.load.digest:
         setup = replace(setup, load=replace(setup.load, file=""))
     return prune(setup)

@@ -10,16 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from bench.scenario.keys import (
-    BrokerKeys,
-    HeadKeys,
-    LimitsKeys,
-    SetupKeys,
-    TaskKeys,
-    WarmupKeys,
-    WorkersKeys,
-    known_paths,
-)
+from bench.scenario.keys import PARTS, HeadKeys, SetupKeys, known_paths
 from bench.scenario.load_keys import LOAD_KEYS
 from bench.scenario.paths import without_index
 
@@ -78,18 +69,9 @@ def schema() -> dict[str, Any]:
 def keys_table() -> str:
     """Every key of a scenario file as a Markdown table: key, type, default, meaning."""
     rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    parts: list[tuple[str, tuple[type[Any], ...]]] = [
-        ("broker.", (BrokerKeys,)),
-        ("workers.", (WorkersKeys,)),
-        ("workload.", (TaskKeys,)),
-        ("load.", tuple(LOAD_KEYS.values())),
-        ("warmup.", (WarmupKeys,)),
-        ("limits.", (LimitsKeys,)),
-    ]
-    below = {prefix.rstrip("."): (prefix, models) for prefix, models in parts}
     for name in ("question", "metric", *SetupKeys.model_fields, "matrix", "repeats", "gates"):
         rows.append(_row(name, ScenarioFile.model_fields[name], ScenarioFile))
-        prefix, models = below.get(name, ("", ()))
+        prefix, models = f"{name}.", PARTS.get(name, ("", ()))[1]
         done = set()
         for keys in models:
             for each, info in keys.model_fields.items():
@@ -112,17 +94,23 @@ def _row(key: str, info: FieldInfo, owner: type[Any]) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None or (isinstance(value, dict) and value):
+    if value is None or value in ("", [], {}) or isinstance(value, dict):
         return "–"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 _KINDS = {
+    "workers": "mapping or list of mappings",
     "workload": "mapping or list of mappings",
     "load": "mapping or list of mappings",
     "broker": "name, URL or mapping",
     "load.shape": " \\| ".join(f"`{shape}`" for shape in LOAD_KEYS),
     "load.rates": "list of rates",
+    "workers.concurrency": "whole number or `auto`",
+    "workers.heartbeat": "duration or `false`",
+    "workload.arguments": "list, file or callable",
 }
 
 
@@ -134,11 +122,12 @@ def _kind(made: Mapping[str, Any], key: str) -> str:
     if "enum" in made and key != "metric":
         return " \\| ".join(f"`{word}`" for word in made["enum"])
     if "pattern" in made:
-        return "rate" if "/" in made["pattern"] else "duration"
+        return "rate" if "/" in made["pattern"] else "size" if "B" in made["pattern"] else "duration"
     names = {
         "integer": "whole number",
         "number": "number",
         "string": "text",
+        "boolean": "true or false",
         "array": "list",
         "object": "mapping",
     }

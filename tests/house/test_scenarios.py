@@ -22,7 +22,7 @@ def test_every_shipped_scenario_is_valid_and_takes_at_most_four_minutes_on_two_c
     seconds = loaded.repeats * sum(plan.trial_seconds(cell.setup, cores=2) for cell in loaded.cells)
     assert seconds < 240
     known = [cell.setup for cell in loaded.cells if cell.setup.load.shape != "saturate"]
-    assert all(setup.load.count >= 4 * setup.workers.slots for setup in known), "too short to be steady"
+    assert all(setup.load.count >= 4 * setup.slots for setup in known), "too short to be steady"
     assert loaded.question.endswith("?")
     assert scenario.load(path, quick=True).repeats == 1
 
@@ -35,7 +35,7 @@ def test_every_shipped_scenario_is_in_the_reference(path):
 
 def test_the_quickstart_is_five_pools_by_two_kinds_of_work_by_two_prefetch_values():
     cells = scenario.load(scenario.find("quickstart")).cells
-    seen = {(c.setup.workers.pool, c.settings["workload"], c.setup.workers.prefetch) for c in cells}
+    seen = {(c.setup.fleet[0].pool, c.settings["workload"], c.setup.fleet[0].prefetch) for c in cells}
     assert len(seen) == len(cells) == 5 * 2 * 2
 
 

@@ -47,14 +47,17 @@ class Bench:
         broker: Broker | None = None,
         on_tick: Callable[[str, int], None] | None = None,
         folder: Path | None = None,
+        fleet: tuple[Workers, ...] = (),
+        **more: Any,
     ) -> tuple[TrialResult, analyse.Recording]:
         shape = "flood" if flood is not None else "constant"
         setup = Setup(
             broker=broker or Broker(),
-            workers=Workers(pool=pool, concurrency=concurrency, prefetch=prefetch, nodes=nodes),
+            fleet=fleet or (Workers(pool=pool, concurrency=concurrency, prefetch=prefetch, nodes=nodes),),
             workload=tuple(TaskCall(task=t) if isinstance(t, str) else t for t in tasks),
             load=load or Load(shape=shape, tasks=flood, rate=rate, duration=duration),
             limits=limits or Limits(),
+            **more,
         )
         self.count += 1
         cell = Cell(id="cell", settings={"workers.pool": pool}, setup=setup)

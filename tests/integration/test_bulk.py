@@ -4,15 +4,15 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery
 
-from bench.model import Broker
-from bench.run import bulk
+from bench.model import Broker, Load, Setup, TaskCall
+from bench.run import bulk, conf
 from bench.run.broker import RunningBroker
-from bench.run.trial import trial_settings
 
 pytestmark = pytest.mark.real
 
@@ -36,7 +36,8 @@ def broker(request: pytest.FixtureRequest, bench: Any) -> RunningBroker:
 @pytest.fixture(params=["json", "gzip"])
 def app(request: pytest.FixtureRequest, broker: RunningBroker) -> Iterator[Celery]:
     app = Celery("bulk", set_as_current=False)
-    app.conf.update(trial_settings(broker, "bulk"))
+    setup = Setup(workload=(TaskCall(task="plain"),), load=Load(tasks=1))
+    app.conf.update(conf.of_trial(setup, broker, "", "bulk", Path()))
     app.conf.task_compression = None if request.param == "json" else "gzip"
     app.conf.task_routes = {"plain": {"priority": 3}}
 
@@ -77,17 +78,17 @@ def everything(message: Any) -> dict[str, Any]:
 
 
 def test_field_by_field(app: Celery) -> None:
-    calls = [(app.tasks[name], args, kwargs) for name, args, kwargs in CALLS]
+    calls = [(app.tasks[name], args, kwargs, {"queue": "bench.bulk"}) for name, args, kwargs in CALLS]
 
     def one_by_one(producer: Any) -> None:
-        for seq, (task, args, kwargs) in enumerate(calls, start=41):
+        for seq, (task, args, kwargs, options) in enumerate(calls, start=41):
             task.apply_async(
-                args, kwargs, queue="bench.bulk", task_id=bulk.task_id(TAG, seq),
-                headers={"bench_seq": seq}, producer=producer,
+                args, kwargs, task_id=bulk.task_id(TAG, seq), headers={"bench_seq": seq},
+                producer=producer, **options,
             )  # fmt: skip
 
     def in_bulk(producer: Any) -> None:
-        bulk.Bulk(producer, calls, "bench.bulk", TAG).send(41, range(len(calls)))
+        bulk.Bulk(producer, TAG).send(41, calls)
 
     wanted, got = published(app, one_by_one), published(app, in_bulk)
     assert len(wanted) == len(got) == len(CALLS)
@@ -112,8 +113,8 @@ def test_every_message_has_its_own_delivery_tag(app: Celery, broker: RunningBrok
     import redis
 
     with app.connection_for_write() as connection, app.amqp.Producer(connection.channel()) as producer:
-        sender = bulk.Bulk(producer, [(app.tasks["plain"], [], {})], "bench.bulk", TAG)
-        sender.send(0, [0] * sender.most)
+        sender = bulk.Bulk(producer, TAG)
+        sender.send(0, [(app.tasks["plain"], [], {}, {"queue": "bench.bulk"})] * sender.most)
     with redis.Redis.from_url(broker.url) as client:
         messages = [json.loads(raw) for raw in client.lrange("bench.bulk\x06\x163", 0, -1)]
     tags = {message["properties"]["delivery_tag"] for message in messages}

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from bench import analyse, pacing
-from bench.model import Broker, Limits, Load, TaskCall
-from bench.run import trial as trials
+from bench.model import Broker, Limits, Load, Messages, TaskCall
 
 pytestmark = pytest.mark.real
 
@@ -160,16 +159,13 @@ def kwargs(n: int) -> str:
     return '{""seconds"": 0.01}' if n % 4 else "{}"
 
 
-def test_throughput_and_makespan_agree_with_the_broker(
-    bench: Any, sleep: Any, fresh: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_throughput_and_makespan_agree_with_the_broker(bench: Any, sleep: Any, fresh: Any) -> None:
     """An independent count: the broker announces every result that a worker stores, and we listen."""
-    settings = trials.trial_settings
-    monkeypatch.setattr(trials, "trial_settings", lambda *a, **_: settings(*a, results=True))
 
     def check() -> None:
+        kept = Messages(results="broker")
         with Announcements(bench.brokers.get(Broker()).url) as announced:
-            result, recording = bench.measure(sleep(0.02), concurrency=2, flood=200)
+            result, recording = bench.measure(sleep(0.02), concurrency=2, flood=200, messages=kept)
         assert result.ok, result.reason
         tasks = analyse.tasks(recording.events)
         start = int(recording.events["t_ns"][recording.events["kind"] == 1].min())

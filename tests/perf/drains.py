@@ -9,22 +9,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import psutil
 import redis
 
-from bench.model import Broker, Workers
-from bench.run import bulk, fleet
+from bench.model import Broker, Load, Setup, TaskCall, Workers
+from bench.run import bulk, conf, fleet
 from bench.run.broker import Brokers, RunningBroker
 from bench.run.keeper import Keeper
 from bench.run.process import Child, clean_environment
-from bench.run.trial import APP, trial_settings
+from bench.run.userapp import SHIPPED
 
 TAG = "0a0b0c0d-1111-4222-8333-"
 QUEUE = "bench.perf"
+NOOPS = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=1))
 POLL_S = 0.005
 FROM, TO = 0.9, 0.15
 """The part of the queue over which the drain is timed: boot and the last, prefetched tasks are outside."""
@@ -66,17 +68,22 @@ class Drains:
         """Our door and our agent, as in every trial."""
 
         def start(folder: Path) -> Child:
-            settings = trial_settings(self.broker, QUEUE)
-            nodes = fleet.start(
-                self.workers, app=APP, settings=settings, tag=TAG, warm_queues=[QUEUE], folder=folder,
-                keeper=self.keeper, env={"TMPDIR": str(folder)},
-            ).nodes  # fmt: skip
-            return nodes[0].child
+            place = fleet.Place(
+                app=SHIPPED,
+                conf=settings_of(self.broker),
+                tag=TAG,
+                warm_queues=[QUEUE],
+                queues={},
+                folder=folder,
+                keeper=self.keeper,
+                env={"TMPDIR": str(folder)},
+            )
+            return fleet.start(replace(NOOPS, fleet=(self.workers,)), place).nodes[0].child
 
         return self._drain(start)
 
     def _plain(self, folder: Path, more: list[str]) -> Child:
-        settings = trial_settings(self.broker, QUEUE)
+        settings = settings_of(self.broker)
         settings["worker_prefetch_multiplier"] = self.workers.prefetch
         (folder / "bare.py").write_text(BARE.format(settings=settings))
         arguments = fleet.arguments(self.workers, fleet.node_name(0, TAG), QUEUE)
@@ -132,14 +139,19 @@ def cpu_seconds(child: Child) -> float:
     return sum(times.user + times.system for times in (process.cpu_times() for process in tree(child)))
 
 
+def settings_of(broker: RunningBroker) -> dict[str, Any]:
+    """What a trial would set."""
+    return conf.of_trial(NOOPS, broker, "", QUEUE, Path())
+
+
 def fill(broker: RunningBroker, tasks: int) -> float:
     """Put ``tasks`` no-ops into the queue in bulk; seconds that took."""
     from bench.workloads.app import app
 
-    app.conf.update(trial_settings(broker, QUEUE))
+    app.conf.update(settings_of(broker))
     with app.connection_for_write() as connection, app.amqp.Producer(connection.channel()) as producer:
-        sender = bulk.Bulk(producer, [(app.tasks["noop"], [], {})], QUEUE, TAG)
-        batch = [0] * sender.most
+        sender = bulk.Bulk(producer, TAG)
+        batch = [(app.tasks["noop"], [], {}, {"queue": QUEUE})] * sender.most
         begin = time.perf_counter()
         for first in range(0, tasks, sender.most):
             sender.send(first, batch[: tasks - first])
@@ -150,7 +162,7 @@ def one_by_one(broker: RunningBroker, tasks: int) -> float:
     """The same with ``apply_async``; seconds that took."""
     from bench.workloads.app import app
 
-    app.conf.update(trial_settings(broker, QUEUE))
+    app.conf.update(settings_of(broker))
     with app.connection_for_write() as connection, app.amqp.Producer(connection.channel()) as producer:
         task = app.tasks["noop"]
         begin = time.perf_counter()

@@ -103,7 +103,7 @@ def publishing(rounds: int = 5, bulk: int = 200_000, single: int = 3_000) -> Ite
 def lateness(trials: int = 5) -> Iterator[Figure]:
     """Of 1 000 tasks/s while a prefork worker takes all it can."""
     setup = Setup(
-        workers=Workers(pool="prefork", concurrency=2),
+        fleet=(Workers(pool="prefork", concurrency=2),),
         workload=(TaskCall(task="noop"),),
         load=Load(shape="constant", rate=1000.0, duration=5.0),
     )
@@ -121,7 +121,7 @@ def overhead(trials: int = 3) -> Iterator[Figure]:
     load = Load(shape="flood", tasks=60)
     pools = {"prefork": 2, "threads": 10, "gevent": 10, "eventlet": 10, "solo": 1}
     setups = [
-        Setup(workers=Workers(pool=pool, concurrency=n), workload=(TaskCall(task="noop"),), load=load)
+        Setup(fleet=(Workers(pool=pool, concurrency=n),), workload=(TaskCall(task="noop"),), load=load)
         for pool, n in pools.items()
     ]
     rest: dict[str, list[float]] = {pool: [] for pool in pools}
@@ -155,7 +155,7 @@ import pandas as pd
 from bench import analyse
 from bench.events import Recording, no_samples
 from bench.model import Cell, Load, Setup, TaskCall, Trial, Workers, Scenario
-setup = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=1), workers=Workers())
+setup = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=1), fleet=(Workers(),))
 cell = Cell(id="c", settings={}, setup=setup)
 trial = Trial(id="t", scenario="s", cell=cell, block=1, position=1, seed=1)
 scenario = Scenario(name="s", question="?", metric="throughput", repeats=1, cells=(cell,))
@@ -254,7 +254,7 @@ class _Clock:
 def _trials(setups: Sequence[Setup], repeats: int) -> list[tuple[TrialResult, float]]:
     """Real trials in a real session, each with its seconds from start to stored."""
     cells = tuple(
-        Cell(id=f"c{n}", settings={"workers.pool": setup.workers.pool}, setup=setup)
+        Cell(id=f"c{n}", settings={"workers.pool": setup.fleet[0].pool}, setup=setup)
         for n, setup in enumerate(setups)
     )
     scenario = Scenario(

@@ -13,7 +13,7 @@ T0 = 10**12
 
 def trial(slots: int = 2, tasks: int = 100) -> Trial:
     setup = Setup(
-        workers=Workers(concurrency=slots), workload=(TaskCall(task="noop"),), load=Load(tasks=tasks)
+        fleet=(Workers(concurrency=slots),), workload=(TaskCall(task="noop"),), load=Load(tasks=tasks)
     )
     cell = Cell(id="c0", settings={"workers.concurrency": slots}, setup=setup)
     return Trial(id="s-c0-0", scenario="s", cell=cell, block=0, position=3, seed=9)

@@ -17,9 +17,10 @@ from bench.run.counterparts import Wish
 from bench.run.keeper import Keeper
 
 
-def trial(*tasks: str) -> Trial:
+def trial(*tasks: str, app: str = "") -> Trial:
     setup = Setup(
-        workers=Workers(pool="solo", concurrency=1),
+        app=app,
+        fleet=(Workers(pool="solo", concurrency=1),),
         workload=tuple(TaskCall(task=task) for task in tasks),
         load=Load(shape="flood", tasks=1),
     )
@@ -84,6 +85,7 @@ def test_mail_is_taken_or_refused_as_asked_and_counted(served, monkeypatch):
 
 def test_only_what_a_trial_needs_is_started_and_once(served):
     assert served.needed_by(trial("noop")) == {}
+    assert served.needed_by(trial("mail.send", "csv.import", app="their.app")) == {}, "these are not ours"
     assert served.pids() == ()
     both = served.needed_by(trial("http.call", "io.http", "mail.send"))
     assert set(both) == {"CELERY_BENCH_HTTP_URL", "CELERY_BENCH_SMTP"}

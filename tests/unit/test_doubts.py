@@ -37,7 +37,7 @@ def scenario(
     cell = Cell(
         id="c",
         settings={"workers.pool": pool},
-        setup=Setup(workers=Workers(pool=pool), workload=SLEEP, load=load),
+        setup=Setup(fleet=(Workers(pool=pool),), workload=SLEEP, load=load),
     )
     return Scenario(name="s", question="?", metric=metric, repeats=5, gates=gates, cells=(cell,))
 

@@ -211,7 +211,7 @@ def test_a_child_that_replaces_another_gets_its_lane() -> None:
 def test_nodes_have_lanes_of_their_own() -> None:
     table = ran((0, 1, 0, 11), (0, 1, 1, 21))
     assert lanes(table).tolist() == [0, 1]
-    assert lanes(table, concurrency=4).tolist() == [0, 4]
+    assert lanes(table, concurrency=[4, 4]).tolist() == [0, 4]
 
 
 def test_a_task_without_an_end_keeps_its_lane() -> None:

@@ -13,7 +13,7 @@ LONG_AND_SHORT = (
 
 
 def trial(workers: Workers, workload: tuple[TaskCall, ...], load: Load, seed: int = 1) -> Trial:
-    cell = Cell(id="c", settings={}, setup=Setup(workers=workers, workload=workload, load=load))
+    cell = Cell(id="c", settings={}, setup=Setup(fleet=(workers,), workload=workload, load=load))
     return Trial(id=f"t{seed}", scenario="s", cell=cell, block=0, position=0, seed=seed)
 
 

@@ -11,7 +11,7 @@ from bench import model
 def scenario(url: str | None = None) -> model.Scenario:
     setup = model.Setup(
         broker=model.Broker(url=url),
-        workers=model.Workers(pool="threads", concurrency=3, nodes=2),
+        fleet=(model.Workers(pool="threads", concurrency=3, nodes=2),),
         workload=(model.TaskCall(task="io.sleep", args=(0.5,), kwargs={"a": [1, {"b": None}]}, weight=2),),
         load=model.Load(shape="constant", rate=2.0, duration=3.0),
     )

@@ -16,7 +16,7 @@ def setup(task="noop", *, tasks=100, load=None, kwargs=None, **workers) -> Setup
     return Setup(
         workload=(TaskCall(task=task, kwargs=kwargs or {}),),
         load=load or Load(shape="flood", tasks=tasks),
-        workers=Workers(**workers),
+        fleet=(Workers(**workers),),
     )
 
 

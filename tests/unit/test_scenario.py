@@ -70,7 +70,7 @@ limits: {boot: 1m, stall: 500ms}
     assert loaded.metric == "p95(response)"
     assert loaded.cells[0].setup == model.Setup(
         broker=model.Broker(kind="valkey", url="rediss://host:6380/1"),
-        workers=model.Workers(pool="threads", concurrency=3, prefetch=0, nodes=2),
+        fleet=(model.Workers(pool="threads", concurrency=3, prefetch=0, nodes=2),),
         workload=(
             model.TaskCall(task="io.sleep", args=(0.5,), weight=3),
             model.TaskCall(task="fail", kwargs={"chance": 1}),
@@ -82,7 +82,7 @@ limits: {boot: 1m, stall: 500ms}
 
 
 def test_solo_has_one_slot_without_saying_so(write):
-    assert scenario.load(write(BASE + "workers: {pool: solo}")).cells[0].setup.workers.slots == 1
+    assert scenario.load(write(BASE + "workers: {pool: solo}")).cells[0].setup.slots == 1
 
 
 def test_every_mistake_is_told_at_once_in_the_order_of_the_file(mistakes):
@@ -134,7 +134,7 @@ gates: [3]
         ("question: [a]", "question", "must be text"),
         ("repeats: 2.0", "repeats", "must be a whole number"),
         ("repeats: true", "repeats", "must be a whole number"),
-        ("workers: 4", "workers", "must be a mapping of keys"),
+        ("workers: 4", "workers", "must be a list"),
         ("workers: {nodes: 0}", "workers.nodes", "at least 1"),
         ("workers: {pool: solo, concurrency: 4}", "workers.concurrency", "runs one task at a time"),
         ("workers: {concurrency: 100, prefetch: 1000}", "workers.prefetch", "Write 0 if you mean unlimited"),

@@ -43,7 +43,7 @@ def test_axes_are_crossed_in_the_order_of_the_file(load):
     loaded = load("workers.prefetch: [1, 4]\nworkers.pool: [prefork, threads]")
     assert loaded.axes == ("workers.prefetch", "workers.pool")
     assert settings(loaded) == [(1, "prefork"), (1, "threads"), (4, "prefork"), (4, "threads")]
-    assert [(c.setup.workers.prefetch, c.setup.workers.pool) for c in loaded.cells] == settings(loaded)
+    assert [(c.setup.fleet[0].prefetch, c.setup.fleet[0].pool) for c in loaded.cells] == settings(loaded)
 
 
 def test_a_zip_moves_together_and_is_crossed_with_the_rest(load):
@@ -57,7 +57,7 @@ def test_a_zip_moves_together_and_is_crossed_with_the_rest(load):
         ("solo", 1, 10, "one"),
         ("solo", 1, 20, "two"),
     ]
-    assert loaded.cells[3].setup.workers.nodes == 2
+    assert loaded.cells[3].setup.fleet[0].nodes == 2
 
 
 def test_exclude_takes_away_and_include_adds(load):
@@ -79,7 +79,7 @@ include:
         ("solo", 1, 4),
         ("prefork", 8, 0),
     ]
-    assert loaded.cells[-1].setup.workers.prefetch == 0
+    assert loaded.cells[-1].setup.fleet[0].prefetch == 0
 
 
 def test_big_values_have_names_and_include_may_use_them(load):

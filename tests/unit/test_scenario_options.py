@@ -40,7 +40,7 @@ def test_set_changes_the_base_for_all_cells(load):
 def test_set_on_an_axis_replaces_the_axis(load):
     loaded = load(sets=["workers.prefetch=9"])
     assert loaded.axes == ("workers.pool", "workers.concurrency")
-    assert {cell.setup.workers.prefetch for cell in loaded.cells} == {9}
+    assert {cell.setup.fleet[0].prefetch for cell in loaded.cells} == {9}
     assert settings(loaded) == [("prefork", 4), ("threads", 20), ("solo", 1)], (
         "the extra cell was for prefetch 1"
     )
@@ -54,7 +54,7 @@ def test_set_on_an_axis_agrees_with_exclude_and_include(load):
 def test_set_on_a_zipped_axis_leaves_the_rest_of_the_zip(load):
     loaded = load(sets=["workers.pool=gevent"])
     assert settings(loaded) == [(4, 1), (4, 4), (20, 1), (20, 4), (1, 1), (1, 4)]
-    assert {cell.setup.workers.pool for cell in loaded.cells} == {"gevent"}
+    assert {cell.setup.fleet[0].pool for cell in loaded.cells} == {"gevent"}
 
 
 def test_set_may_replace_one_axis_by_another_list(load):

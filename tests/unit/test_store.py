@@ -119,7 +119,7 @@ def test_a_torn_line_of_zeros_after_a_power_cut(run: store.Run) -> None:
     assert len(run.results()) == 1
 
 
-@pytest.mark.parametrize("broken", [b"{nonsense", b"[]", b'"x"', b'{"format": 1}', b"\xff\xfe", b""])
+@pytest.mark.parametrize("broken", [b"{nonsense", b"[]", b'"x"', b'{"format": 2}', b"\xff\xfe", b""])
 def test_a_broken_line_in_the_middle_is_named(run: store.Run, broken: bytes) -> None:
     raw = lines(run, 1)
     (run.path / "trials.jsonl").write_bytes(raw + broken + b"\n" + raw)
@@ -129,8 +129,8 @@ def test_a_broken_line_in_the_middle_is_named(run: store.Run, broken: bytes) -> 
 
 def test_another_format_is_refused(run: store.Run) -> None:
     raw = lines(run, 1)
-    (run.path / "trials.jsonl").write_bytes(raw.replace(b'"format": 1', b'"format": 2'))
-    with pytest.raises(UsageError, match="has format 2, this celery-bench reads format 1"):
+    (run.path / "trials.jsonl").write_bytes(raw.replace(b'"format": 2', b'"format": 3'))
+    with pytest.raises(UsageError, match="has format 3, this celery-bench reads format 2"):
         run.results()
     (run.path / "run.json").write_text('{"format": 7}')
     with pytest.raises(UsageError, match="has format 7"):

@@ -50,8 +50,8 @@ def scenario(
     for w, pool, depth in product(work, pools, prefetch):
         axes = {"workload": (work, w), "workers.pool": (pools, pool), "workers.prefetch": (prefetch, depth)}
         setup = model.Setup(
-            workers=model.Workers(
-                pool=pool, concurrency=1 if pool == "solo" else 2, prefetch=depth, nodes=nodes
+            fleet=(
+                model.Workers(pool=pool, concurrency=1 if pool == "solo" else 2, prefetch=depth, nodes=nodes),
             ),
             workload=WORK[w],
             load=load or model.Load(shape="flood", tasks=60),

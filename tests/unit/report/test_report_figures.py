@@ -26,7 +26,7 @@ def test_a_pools_rows_stand_together(make_scenario: Any, given: Any) -> None:
     asked = make_scenario(work=["cpu"])
     mixed = model.Scenario(
         **{f: getattr(asked, f) for f in ("name", "question", "metric", "repeats")},
-        cells=tuple(sorted(asked.cells, key=lambda c: c.setup.workers.prefetch)),
+        cells=tuple(sorted(asked.cells, key=lambda c: c.setup.fleet[0].prefetch)),
     )
     rows = figures.metric_figure(given(mixed, {})).rows
     assert [row.pool for row in rows] == ["prefork", "prefork", "threads", "threads"]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import model, store
+from bench import store
 from bench.report import lanes
 from bench.report.lanes import LanePanel, cells_to_contrast, lane_figure, panel
 from bench.report.view import collect
@@ -18,8 +18,9 @@ def tasks(rows: list[tuple[float, float, int, int]]) -> pd.DataFrame:
 
 
 def draw(rows: list[tuple[float, float, int, int]], *, concurrency: int = 1, nodes: int = 1) -> LanePanel:
-    workers = model.Workers(concurrency=concurrency, nodes=nodes)
-    return panel(tasks(rows), title="t", circumstance="", trial="x", workers=workers, kinds=[0, 1])
+    return panel(
+        tasks(rows), title="t", circumstance="", trial="x", widths=[concurrency] * nodes, kinds=[0, 1]
+    )
 
 
 def test_one_bar_a_task_in_the_lane_of_its_slot() -> None:
@@ -100,7 +101,7 @@ def test_another_pool_is_shown_only_if_every_block_tells_more(
     }
     pair = cells_to_contrast(given(asked, times).parts[0], "makespan")
     assert {c.pool for c in pair} == {shown}
-    assert [c.setup.workers.prefetch for c in pair] == [1, 16]
+    assert [c.setup.fleet[0].prefetch for c in pair] == [1, 16]
 
 
 def test_a_run_without_a_good_trial_has_no_lanes(make_scenario: Any, make_run: Any) -> None:

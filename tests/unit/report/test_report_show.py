@@ -20,7 +20,7 @@ def test_json_is_as_promised(sample: store.Run) -> None:
     data = show.as_json(sample)
     json.dumps(data, allow_nan=False)
     assert list(data) == ["format", "run", "cells"]
-    assert (data["format"], data["run"], len(data["cells"])) == (1, "sample", 8)
+    assert (data["format"], data["run"], len(data["cells"])) == (2, "sample", 8)
     cell = data["cells"][0]
     more = ["phases", "searches", "host"]
     assert list(cell) == ["scenario", "settings", "trials", "failed_trials", "metrics", *more, "doubts"]

@@ -55,7 +55,7 @@ def test_the_same_doubt_is_said_once(make_scenario: Any, given: Any) -> None:
 
 def test_cells_are_named_by_what_they_share(make_scenario: Any, given: Any) -> None:
     asked = make_scenario()
-    few = {c.id: [1.0] if c.setup.workers.pool == "threads" else [1.0] * 5 for c in asked.cells}
+    few = {c.id: [1.0] if c.setup.fleet[0].pool == "threads" else [1.0] * 5 for c in asked.cells}
     (group,) = tables.doubt_groups(given(asked, few))
     assert group.cases[0][0] == "all 4 cells with threads"
 

@@ -1,0 +1,79 @@
+"""What the harness sets on the app's configuration, besides what the scenario asks for."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from bench import settings
+from bench.model import DEFAULT_QUEUE, Setup
+from bench.run.broker import RunningBroker
+
+KEPT_FOR_CLIENTS = "broker"
+"""Where results go when the load waits for them and the scenario does not say."""
+
+
+def queue_names(setup: Setup, name: str) -> dict[str, str]:
+    """The scenario's queue → its name on the broker, which nobody else uses."""
+    return {queue: name if queue == DEFAULT_QUEUE else f"{name}.{safe(queue)}" for queue in setup.queues}
+
+
+def safe(queue: str) -> str:
+    """The name without what a broker might read something into."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", queue)
+
+
+def results_kept(setup: Setup) -> str:
+    """Where the results of this setup are kept: one of ``model.RESULTS`` or a URL."""
+    return setup.messages.results or (KEPT_FOR_CLIENTS if setup.load.shape == "closed" else "ignored")
+
+
+def of_trial(setup: Setup, broker: RunningBroker, backend: str, name: str, folder: Path) -> dict[str, Any]:
+    """Settings for loader and workers alike. ``backend``: the URL of a second server, where one is needed;
+    ``name`` is that of the trial's queues and exchanges; ``folder`` takes files.
+    """
+    queues = queue_names(setup, name)
+    return {
+        **_broker(setup, broker),
+        **_results(setup, broker, backend, folder),
+        "task_default_queue": name,
+        "task_default_exchange": None,
+        "task_default_routing_key": None,
+        "task_queues": None,
+        "task_routes": {pattern: {"queue": queues[q]} for pattern, q in setup.routes.items() if q in queues},
+        "task_create_missing_queues": True,
+        "task_always_eager": False,
+        "worker_enable_remote_control": True,
+        "control_exchange": name,
+        "event_exchange": f"{name}.ev",
+        "worker_send_task_events": False,
+    }
+
+
+def _broker(setup: Setup, broker: RunningBroker) -> dict[str, Any]:
+    return {
+        "broker_url": broker.url,
+        "broker_read_url": None,
+        "broker_write_url": None,
+        "broker_transport_options": {**settings.transport_options(setup), **broker.transport_options},
+        "broker_connection_retry_on_startup": True,
+    }
+
+
+def _results(setup: Setup, broker: RunningBroker, backend: str, folder: Path) -> dict[str, Any]:
+    """The result backend; its keys on a server of somebody else's are kept apart like the broker's."""
+    kept = results_kept(setup)
+    if kept == "app":
+        return {}
+    urls = {
+        "ignored": None,
+        "broker": "rpc://" if broker.is_amqp else broker.url,
+        "rpc": "rpc://",
+        "sql": f"db+sqlite:///{folder}/results.sqlite",
+        "server": backend,
+    }
+    shares_broker = kept == "broker" and not broker.is_amqp
+    return {
+        "result_backend": urls.get(kept, kept),
+        "result_backend_transport_options": broker.transport_options if shares_broker else {},
+        "task_ignore_result": kept == "ignored",
+    }
