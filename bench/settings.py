@@ -42,7 +42,9 @@ def options(group: Workers) -> list[str]:
 
 
 def configuration(setup: Setup, group: Workers) -> dict[str, Any]:
-    """Settings that the scenario asks for, for workers of ``group``; nothing about where things are."""
+    """Settings that the scenario asks for, for workers of ``group``; nothing about where things are, and no
+    transport options.
+    """
     delivery, messages, broker = setup.delivery, setup.messages, setup.broker
     late = None if delivery.acks is None else delivery.acks == "late"
     is_quorum = broker.queue == "quorum"
@@ -63,7 +65,6 @@ def configuration(setup: Setup, group: Workers) -> dict[str, Any]:
         "task_default_queue_type": "quorum" if is_quorum else None,
         "task_create_missing_queue_type": "quorum" if is_quorum else None,
         "task_annotations": _annotations(setup),
-        "broker_transport_options": transport_options(setup) or None,
     }
     return {name: value for name, value in asked.items() if value is not None} | dict(setup.settings)
 

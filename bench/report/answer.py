@@ -320,6 +320,8 @@ def _command(cell: CellView, titles: Sequence[str]) -> Command:
         queues = f" -Q {','.join(group.queues)}" if group.queues else ""
         lines.append(f"celery -A yourapp worker {shlex.join(_told(group))}{name}{queues}")
     asked = {k: v for group in setup.fleet for k, v in settings.configuration(setup, group).items()}
+    if options := settings.transport_options(setup):
+        asked["broker_transport_options"] = options
     if setup.routes:
         asked["task_routes"] = {pattern: {"queue": queue} for pattern, queue in setup.routes.items()}
     lines += [f"app.conf.{name} = {value!r}" for name, value in asked.items()]

@@ -79,7 +79,7 @@ class Fleet:
         for node in self.nodes:
             status = node.child.exit_status
             if status is not None:
-                said = last_words(node.child.tail())
+                said = last_words(node.child.tail()) if status > 0 else ""
                 return f"worker {node.index} {describe_end(status)}" + (f": {said}" if said else "")
         return ""
 
@@ -110,10 +110,9 @@ def start(setup: Setup, place: Place) -> Fleet:
     nodes: list[Node] = []
     for index, group in enumerate(setup.groups):
         asked = settings.configuration(setup, group)
-        own = {**place.conf, **asked, "broker_transport_options": place.conf["broker_transport_options"]}
         spec = {
             "app": place.app,
-            "settings": own,
+            "settings": {**place.conf, **asked},
             "asked": sorted(asked),
             "tasks": sorted({call.task for call in setup.workload}),
             "argv": arguments(group, node_name(index, place.tag), place.warm_queues[index]),
@@ -134,8 +133,8 @@ def start(setup: Setup, place: Place) -> Fleet:
         except OSError:
             Fleet(nodes).stop()
             raise
-        wanted = {**asked, **_wanted(group), "broker_transport_options": own["broker_transport_options"]}
-        nodes.append(Node(index, group, wanted, child, place.folder / f"ready-{index}.json"))
+        ready = place.folder / f"ready-{index}.json"
+        nodes.append(Node(index, group, {**asked, **_wanted(group)}, child, ready))
     return Fleet(nodes)
 
 

@@ -143,10 +143,9 @@ def call_spec(call: TaskCall, queue: str) -> dict[str, Any]:
 def start(setup: Setup, place: Place, seed: int) -> Publisher:
     """Start the loader; its first answer is ``ready``."""
     asked = settings.configuration(setup, setup.fleet[0])
-    kept = place.conf["broker_transport_options"]
     spec = {
         "app": place.app,
-        "settings": {**place.conf, **asked, "broker_transport_options": kept},
+        "settings": {**place.conf, **asked},
         "tag": place.tag,
         "seed": seed,
         "consumers": consumers(setup, place),

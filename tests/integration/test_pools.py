@@ -105,7 +105,7 @@ def test_a_worker_that_is_never_ready_is_a_failed_trial(bench):
 def test_a_broker_that_dies_is_a_failed_trial_and_the_next_gets_another(bench, sleep):
     def kill(phase, completed):
         if phase == "load" and completed >= 5:
-            os.kill(bench.brokers._running[Broker()].child.pid, signal.SIGKILL)
+            os.kill(bench.brokers._running[Broker().server].child.pid, signal.SIGKILL)
 
     result, _ = bench.measure(sleep(0.05), concurrency=2, flood=200, on_tick=kill)
     assert result.outcome == "failed"
