@@ -10,7 +10,7 @@ import inspect
 import os
 import random
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bench import units
 from bench.errors import UsageError
@@ -167,6 +167,8 @@ def _mean_cost(workload: Sequence[TaskCall]) -> float:
 
 def _costs(call: TaskCall) -> tuple[float, float, float]:
     """Seconds that one execution computes holding the GIL, computes without it, and waits."""
+    from bench.workloads.amounts import mean
+
     known = _known(call.task)
     if known is None:
         return 0.0, 0.0, UNKNOWN_S
@@ -174,7 +176,8 @@ def _costs(call: TaskCall) -> tuple[float, float, float]:
     try:
         bound = signature.bind(*call.args, **call.kwargs)
         bound.apply_defaults()
-        locked, free, waiting = cost(**bound.arguments)
+        amounts = {n: mean(v) if isinstance(v, Mapping) else v for n, v in bound.arguments.items()}
+        locked, free, waiting = cost(**amounts)
     except (TypeError, ValueError):  # arguments that the task itself will not take
         return 0.0, 0.0, UNKNOWN_S
     return float(locked), float(free), float(waiting)

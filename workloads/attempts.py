@@ -1,20 +1,28 @@
 """What a task knows of its present attempt: chance, drawn anew in each, and how to ask for another one."""
 
+import os
 import random
 from typing import NoReturn
 
 
 def draw(purpose: str = "") -> float:
-    """A number in [0, 1) from the task's id, the attempt and the ``purpose``: the same three always give the
-    same.
-    """
+    """A number in [0, 1) from the task, the attempt and the ``purpose``: the same for the same three."""
     return random.Random(f"{key()} {purpose}").random()
 
 
 def key() -> str:
-    """What tells this attempt from all others: the task's id and how often it was retried before."""
+    """What tells this attempt from all others: the task and how often it was retried before."""
     task = _task()
-    return f"{task.request.id} {task.request.retries}" if task else "no-task 0"
+    return f"{identity()} {task.request.retries}" if task else "no-task 0"
+
+
+def identity() -> str:
+    """Which task this is: in a trial its seed and the task's number, so that cells that are compared get the
+    same tasks; elsewhere the task's id.
+    """
+    request = _task().request
+    number = getattr(request, "bench_seq", None)
+    return request.id if number is None else f"{os.environ.get('CELERY_BENCH_SEED')} {number}"
 
 
 def again(error: Exception, *, retries: int, backoff: float, jitter: bool = True) -> NoReturn:
@@ -34,7 +42,7 @@ def again(error: Exception, *, retries: int, backoff: float, jitter: bool = True
 
 
 def flaky(chance: float = 0.2, retries: int = 3, backoff: float = 0.1, jitter: bool = True) -> int:
-    """Fail with probability ``chance`` in each attempt, drawn from the task's id and the attempt; be
+    """Fail with probability ``chance`` in each attempt, drawn from the task and the attempt; be
     retried after ``backoff`` × 2^attempt seconds (``jitter``: between nothing and that), fail for good
     after ``retries``.
 

@@ -5,31 +5,33 @@ import os
 import time
 from urllib.parse import urlencode, urlsplit
 
+from .amounts import Amount, draw
 from .attempts import again, key
 
 
-def sleep(seconds: float) -> None:
+def sleep(seconds: Amount) -> None:
     """Wait, as for a slow service, with no work at all."""
-    time.sleep(seconds)
+    time.sleep(draw(seconds))
 
 
-def http_get(seconds: float = 0.05) -> int:
+def http_get(seconds: Amount = 0.05) -> int:
     """One GET over a real socket to the harness's loopback server, which answers after ``seconds``."""
-    status = _get(timeout=seconds + 30, seconds=seconds)
+    asked = draw(seconds)
+    status = _get(timeout=asked + 30, seconds=asked)
     if status != 200:
         raise RuntimeError(f"the loopback server answered {status}")
     return status
 
 
 def http_call(
-    seconds: float = 0.03, jitter: float = 0.03, errors: float = 0.02, retries: int = 3, backoff: float = 0.1
+    seconds: Amount = 0.03, jitter: float = 0.03, errors: float = 0.02, retries: int = 3, backoff: float = 0.1
 ) -> int:
     """Call a slow API: the loopback server answers after ``seconds`` and up to ``jitter`` seconds more, with
-    probability ``errors`` by a 503, both drawn from the task's id and the attempt. A 503 is retried like
-    ``flaky``, after a wait that is drawn. Returns the status.
+    probability ``errors`` by a 503, the same for the same task and attempt. A 503 is retried like ``flaky``,
+    after a wait that is drawn. Returns the status.
     """
-    asked = {"seconds": seconds, "jitter": jitter, "errors": errors, "key": key()}
-    status = _get(timeout=seconds + jitter + 30, **asked)
+    asked = draw(seconds)
+    status = _get(timeout=asked + jitter + 30, seconds=asked, jitter=jitter, errors=errors, key=key())
     if status == 503:
         again(RuntimeError("the API answered 503"), retries=retries, backoff=backoff)
     if status != 200:

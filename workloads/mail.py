@@ -13,7 +13,7 @@ def send(
     jitter: bool = True,
 ) -> int:
     """Send one e-mail of ``kib`` KiB of text; the server answers 451 (try later) with probability
-    ``refusals``, drawn from the task's id and the attempt. On a 4xx it is retried like ``flaky``. Returns
+    ``refusals``, drawn from the task and the attempt. On a 4xx it is retried like ``flaky``. Returns
     the size in bytes.
     """
     import smtplib

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from bench.workloads import attempts, files, images, inference, records, reports
+from bench.workloads.amounts import Amount
 from bench.workloads.catalogue import PACKAGES, TASKS
 from bench.workloads.costs import COSTS
 from celery import Celery, Task
@@ -32,7 +33,9 @@ def test_every_task_has_a_cost_and_says_what_it_does_and_takes():
     for name, function in TASKS.items():
         signature = inspect.signature(function)
         assert function.__doc__, name
-        assert all(p.annotation in (float, int, bool, object) for p in signature.parameters.values()), name
+        assert all(
+            p.annotation in (float, int, bool, object, Amount) for p in signature.parameters.values()
+        ), name
         given = {n: 1 if p.default is p.empty else p.default for n, p in signature.parameters.items()}
         assert all(0 <= seconds < 2 for seconds in COSTS[name](**given)), name
 
@@ -201,6 +204,7 @@ def test_arguments_that_a_task_cannot_use_are_refused(tmp_path, task, argument, 
         (TaskCall(task="mixed", kwargs={"io_seconds": 0.02, "cpu_ms": 10}), 0.03),
         (TaskCall(task="http.call"), 0.047),
         (TaskCall(task="http.call", kwargs={"seconds": 1.0, "jitter": 0, "errors": 0.5, "retries": 1}), 1.5),
+        (TaskCall(task="http.call", kwargs={"seconds": {"exponential": 2.0}, "errors": 0, "jitter": 0}), 2.0),
         (TaskCall(task="csv.import", args=("many",)), plan.UNKNOWN_S),
         (TaskCall(task="somebody.elses"), plan.UNKNOWN_S),
     ],
