@@ -28,6 +28,7 @@ def _http_call(seconds: float, jitter: float, errors: float, retries: int, **_: 
 COSTS: Mapping[str, Callable[..., Cost]] = {
     "noop": lambda **_: (0.0, 0.0, 0.0),
     "fail": lambda **_: (0.0, 0.0, 0.0),
+    "crash": lambda **_: (0.0, 0.0, 0.0),
     "flaky": lambda chance, retries, **_: (_attempts(chance, retries) * 0.001, 0.0, 0.0),
     "cpu.spin": lambda ms: (ms / 1000, 0.0, 0.0),
     "cpu.hash": lambda mib: (0.0, mib / HASH_MIB_PER_S, 0.0),
@@ -35,6 +36,7 @@ COSTS: Mapping[str, Callable[..., Cost]] = {
     "io.http": lambda seconds: (0.001, 0.0, seconds),
     "mixed": lambda cpu_ms, io_seconds: (cpu_ms / 1000, 0.0, io_seconds),
     "memory.hold": lambda mib, seconds: (mib / 1000, 0.0, seconds),
+    "memory.leak": lambda mib: (mib / 1000, 0.0, 0.0),
     "mail.send": lambda refusals, retries, **_: (_attempts(refusals, retries) * 0.002, 0.0, 0.004),
     "http.call": _http_call,
     "image.resize": lambda width, height, **_: (0.001, width * height * 1.1e-8, 0.0),
