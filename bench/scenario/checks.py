@@ -5,6 +5,7 @@ import difflib
 import functools
 import importlib.util
 import inspect
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -86,6 +87,8 @@ class Checker:
     def call(self, call: model.TaskCall, path: Steps, tasks: Tasks | None = None) -> Iterator[Mistake]:
         """What is wrong with a task and its arguments: no such task, or one that does not take them."""
         known = shipped_tasks() if tasks is None else tasks
+        if known is shipped_tasks():
+            yield from self._package(call.task, path)
         signature = known.get(call.task)
         if signature is None:
             near = did_you_mean(call.task, known) or "The app has none."
@@ -95,6 +98,15 @@ class Checker:
         else:
             for row in call.arguments or ({},):
                 yield from _arguments(_with(call, row), path, signature, self.folder)
+
+    def _package(self, task: str, path: Steps) -> Iterator[Mistake]:
+        """What a shipped task needs and is not installed."""
+        from bench.workloads.catalogue import EXTRA, PACKAGES
+
+        package = PACKAGES.get(task)
+        if package is not None and not self._installed(package):
+            text = f"{task} needs a package that is not installed ({package}). Try: pip install '{EXTRA}'"
+            yield Mistake(path=(*path, "task"), text=text)
 
     def _source(self, call: model.TaskCall, path: Steps, signature: inspect.Signature) -> Iterator[Mistake]:
         """What is wrong with a file or callable that arguments come from."""
@@ -115,7 +127,16 @@ class Checker:
                 path=where, text="holds no row. Write the arguments' names first, then a row a task"
             )
             return
-        yield from _arguments(_with(call, dict(first)), path, signature, self.folder)
+        row = {name: _parsed(text) for name, text in first.items()}
+        yield from _arguments(_with(call, row), path, signature, self.folder)
+
+
+def _parsed(text: str) -> Any:
+    """What the loader makes of a field of a CSV file: what is JSON is read as that, else it is text."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
 
 
 def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
@@ -159,6 +180,10 @@ def _wanted(annotation: Any, value: Any, folder: Path) -> str:
 
     if annotation is float and not _sane(value):
         return "a number that is not negative, without a unit"
+    if annotation is int and not (isinstance(value, int) and _sane(value)):
+        return "a whole number that is not negative"
+    if annotation is bool and not isinstance(value, bool):
+        return "true or false"
     if annotation is not amounts.Amount:
         return ""
     wanted = str(amounts.problem(value))
