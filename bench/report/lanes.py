@@ -45,8 +45,8 @@ class Bars:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanePanel:
-    """One trial. ``nodes`` holds (node, first lane, number of lanes) in the order drawn, ``names`` what each of
-    them is called.
+    """One trial. ``nodes`` holds (node, first lane, number of lanes) in the order drawn, ``names`` what they
+    are called.
     """
 
     title: str
