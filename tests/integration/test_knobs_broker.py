@@ -101,8 +101,8 @@ def test_a_queue_is_of_the_kind_that_was_asked_for(bench, needs, kind):
             }
 
     seen = bench.look(look)
-    result, _ = bench.measure(SLOW, flood=20, broker=broker, on_tick=seen,
-                              delivery=Delivery(max_priority=5 if kind == "priorities" else None))  # fmt: skip
+    delivery = Delivery(max_priority=5 if kind == "priorities" else None)
+    result, _ = bench.measure(SLOW, flood=20, broker=broker, on_tick=seen, delivery=delivery)
     assert result.ok, result.reason
     assert result.mismatches == ()
     assert seen.saw == {(other, queue): other == kind for other in KINDS for queue in ("", ".warm0")}

@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import yaml
 
-from bench.model import Broker, Load, Messages, TaskCall, Workers
+from bench.model import Broker, Load, Messages, TaskCall
 from bench.run.trial import RESULT_SERVER
 
 pytestmark = pytest.mark.real
@@ -37,15 +37,11 @@ def first(waiting):
 def test_the_serializer_is_that_of_the_message_and_of_the_result(bench, serializer):
     def look():
         with bench.client() as client:
-            keys = [key for key in client.keys("celery-task-meta-*")]
-            return bench.waiting(), client.get(keys[0])
+            return bench.waiting(), client.get(client.keys("celery-task-meta-*")[0])
 
     seen = bench.look(look)
-    allowed = {"C_FORCE_ROOT": "1"}  # else Celery unpickles nothing as root
-    result, _ = bench.measure(
-        SLOW, fleet=(Workers(prefetch=1, env=allowed),), flood=20, on_tick=seen,
-        messages=Messages(serializer=serializer, results="broker"),
-    )  # fmt: skip
+    result, _ = bench.measure(SLOW, flood=20, prefetch=1, on_tick=seen,
+                              messages=Messages(serializer=serializer, results="broker"))  # fmt: skip
     assert result.ok, result.reason
     assert result.counts["completed"] == 20
     waiting, kept = seen.saw

@@ -123,7 +123,7 @@ class Listener:
         self.listening = 0
         self.said: list[tuple[str, Any]] = []
 
-    def __call__(self, phase: str, completed: int) -> None:
+    def __call__(self, *_: Any) -> None:
         with self._bench.client() as client:
             if self._channels is None:
                 self._channels = client.pubsub()
