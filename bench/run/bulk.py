@@ -151,23 +151,26 @@ def _confirmed(channel: Any) -> Callable[[list[Any]], None]:
     """Sends a batch and waits until the broker has confirmed all of it. By itself the client waits for each
     message, which takes ten times as long. On a channel of its own, where nobody else counts.
     """
-    from amqp import spec
     from amqp.exceptions import MessageNacked
 
     channel.confirm_select()
     numbers, unconfirmed = count(1), set[int]()
 
-    def heard(method: Any, number: int, and_all_before: bool) -> None:
-        if method == spec.Basic.Nack:
-            raise MessageNacked
+    def confirmed(number: int, and_all_before: bool) -> None:
         unconfirmed.difference_update(range(min(unconfirmed), number) if and_all_before else ())
         unconfirmed.discard(number)
 
+    def refused(number: int, _and_all_before: bool) -> None:
+        raise MessageNacked(number)
+
+    channel.events["basic_ack"].add(confirmed)  # publishing reads too: one that only waits would miss some
+    channel.events["basic_nack"].add(refused)
+
     def send(messages: list[Any]) -> None:
         for message, options in messages:
-            channel._basic_publish(message, **options)
             unconfirmed.add(next(numbers))
+            channel._basic_publish(message, **options)
         while unconfirmed:
-            channel.wait([spec.Basic.Ack, spec.Basic.Nack], callback=heard)
+            channel.connection.drain_events()
 
     return send
