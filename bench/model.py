@@ -67,8 +67,11 @@ class Broker:
 
     @property
     def server(self) -> tuple[object, ...]:
-        """What makes it another server, and not only another way to talk to the same."""
-        return self.kind, self.url, self.port, self.name, self.of_app, self.persistent
+        """What makes it another server, and not only another way to talk to the same: RabbitMQ is told with
+        each message whether to keep it, Redis and Valkey when they start.
+        """
+        kept = self.persistent if self.kind != "rabbitmq" else None
+        return self.kind, self.url, self.port, self.name, self.of_app, kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Groups of workers with queues of their own: who consumes what is seen in the events of each node."""
 
+import json
+
 import pytest
 
 from bench import analyse
@@ -49,20 +51,20 @@ def test_a_group_without_queues_takes_from_all(bench):
     assert who_ran(recording)[1] == {0, 1}
 
 
-def test_each_group_has_its_own_prefetch_and_recycling(bench):
+def test_each_group_has_its_own_settings(bench):
     fleet = (
-        Workers(concurrency=1, prefetch=1, queues=("cpu",), max_tasks_per_child=3),
-        Workers(concurrency=3, prefetch=5, queues=("io",)),
+        Workers(concurrency=1, prefetch=1, queues=("cpu",), cpus=(0,)),
+        Workers(concurrency=3, prefetch=5, queues=("io",), env={"KNOB": "turned"}),
     )
-    result, recording = bench.measure(
-        SPIN, SLEEP, fleet=fleet, routes={"cpu.spin": "cpu", "io.*": "io"}, flood=24
-    )
+    routes = {"cpu.spin": "cpu", "io.*": "io"}
+    turned = bench.look(lambda: [node.environ().get("KNOB") for node in bench.nodes()])
+    result, recording = bench.measure(SPIN, SLEEP, fleet=fleet, routes=routes, flood=40, on_tick=turned)
     assert result.ok, result.reason
     assert result.mismatches == ()
     assert [node["prefetch_count"] for node in result.effective] == [1, 15]
-    tasks = analyse.tasks(recording.events)
-    assert tasks[tasks["node"] == 0].groupby("pid").size().max() <= 3
-    assert tasks[tasks["node"] == 1]["pid"].nunique() <= 3
+    assert [node["cpus"] == [0] for node in result.effective] == [True, False]
+    assert turned.saw == [None, "turned"]
+    assert analyse.tasks(recording.events).groupby("node")["pid"].nunique().le([1, 3]).all()
 
 
 def test_paced_and_closed_loads_are_routed_too(bench):
@@ -81,13 +83,15 @@ def test_paced_and_closed_loads_are_routed_too(bench):
 def test_any_other_setting_is_in_the_worker(bench):
     """``task_track_started`` makes a worker store a state more, with who runs the task."""
 
-    def look():
+    def states():
         with bench.client() as client:
-            return [client.get(key) for key in client.keys("celery-task-meta-*")]
+            return {json.loads(client.get(key))["status"] for key in client.keys("celery-task-meta-*")}
 
-    seen = bench.look(look, after=0)
     slow = TaskCall(task="io.sleep", kwargs={"seconds": 0.3})
-    result, _ = bench.measure(slow, flood=12, on_tick=seen, messages=Messages(results="broker"),
-                              settings={"task_track_started": True})  # fmt: skip
-    assert result.ok, result.reason
-    assert result.effective[0]["settings"]["task_track_started"] is True
+    for tracked in (True, False):
+        seen = bench.look(states)
+        result, _ = bench.measure(slow, flood=8, on_tick=seen, messages=Messages(results="broker"),
+                                  settings={"task_track_started": tracked})  # fmt: skip
+        assert result.ok, result.reason
+        assert result.effective[0]["settings"]["task_track_started"] is tracked
+        assert ("STARTED" in seen.saw) == tracked

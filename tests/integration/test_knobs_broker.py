@@ -24,7 +24,7 @@ def test_persistent_means_that_every_message_is_written_to_disk(bench, needs, ki
             return client.config_get("appendonly")["appendonly"], info.get("aof_current_size", 0)
 
     seen = bench.look(look)
-    result, _ = bench.measure(SLOW, flood=20, broker=broker, on_tick=seen)
+    result, _ = bench.measure(SLOW, flood=10, broker=broker, on_tick=seen)
     assert result.ok, result.reason
     assert (seen.saw[0], seen.saw[1] > 0) == ("yes" if persistent else "no", persistent)
 
@@ -33,7 +33,7 @@ def test_options_reach_kombus_transport(bench):
     """On both sides: the loader publishes under the prefix, the workers find it there."""
     broker = Broker(options={"global_keyprefix": "mine:"})
     seen = bench.look(lambda: bench.waiting(broker))
-    result, _ = bench.measure(SLOW, flood=20, prefetch=1, broker=broker, on_tick=seen)
+    result, _ = bench.measure(SLOW, flood=10, prefetch=1, broker=broker, on_tick=seen)
     assert result.ok, result.reason
     assert seen.saw
     assert all(key.startswith("mine:bench.") for key in seen.saw)
@@ -50,12 +50,12 @@ def test_the_pool_limit_is_how_many_connections_stay_open(bench):
             with bench.client(broker) as client:
                 counted.append(client.info("stats")["total_connections_received"])
 
-        result, _ = bench.measure(SLOW, pool="threads", concurrency=4, flood=80, broker=broker, on_tick=look,
+        result, _ = bench.measure(SLOW, pool="threads", concurrency=4, flood=40, broker=broker, on_tick=look,
                                   messages=Messages(results="rpc"))  # fmt: skip
         assert result.ok, result.reason
         return counted[-1] - counted[0] - len(counted)
 
-    assert connections(0) > connections(2) + 60
+    assert connections(0) > connections(2) + 30
 
 
 def rabbit(bench, broker):
@@ -102,7 +102,7 @@ def test_a_queue_is_of_the_kind_that_was_asked_for(bench, needs, kind):
 
     seen = bench.look(look)
     delivery = Delivery(max_priority=5 if kind == "priorities" else None)
-    result, _ = bench.measure(SLOW, flood=20, broker=broker, on_tick=seen, delivery=delivery)
+    result, _ = bench.measure(SLOW, flood=10, broker=broker, on_tick=seen, delivery=delivery)
     assert result.ok, result.reason
     assert result.mismatches == ()
     assert seen.saw == {(other, queue): other == kind for other in KINDS for queue in ("", ".warm0")}
@@ -118,7 +118,7 @@ def test_the_delivery_mode_of_rabbitmqs_messages(bench, needs, persistent, mode)
             return message.properties["delivery_mode"]  # it goes back when the channel is closed
 
     seen = bench.look(look)
-    result, _ = bench.measure(SLOW, prefetch=1, flood=20, broker=broker, on_tick=seen)
+    result, _ = bench.measure(SLOW, prefetch=1, flood=12, broker=broker, on_tick=seen)
     assert result.ok, result.reason
     assert seen.saw == mode
 

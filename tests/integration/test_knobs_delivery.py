@@ -26,7 +26,7 @@ def started(recording):
 
 @pytest.mark.parametrize(
     ("acks", "pool", "most"),
-    [("late", "prefork", 2), ("early", "prefork", 4), ("late", "threads", 2), ("early", "threads", 4)],
+    [("late", "prefork", 2), ("early", "prefork", 4), ("late", "threads", 2)],
 )
 def test_late_acks_hold_exactly_concurrency(bench, held, acks, pool, most):
     """With prefetch 1; the broker counts what it has handed out and not yet seen acknowledged."""
@@ -36,7 +36,7 @@ def test_late_acks_hold_exactly_concurrency(bench, held, acks, pool, most):
             return client.hlen("unacked")
 
     seen = bench.look(unacked, after=3)
-    result, recording = bench.measure(sleeping(0.2), pool=pool, prefetch=1, flood=16, on_tick=seen,
+    result, recording = bench.measure(sleeping(0.1), pool=pool, prefetch=1, flood=16, on_tick=seen,
                                       delivery=Delivery(acks=acks))  # fmt: skip
     assert result.ok
     assert result.mismatches == ()
@@ -61,7 +61,7 @@ class KillChild:
         self.done = False
 
     def __call__(self, phase, completed):
-        if phase == "load" and completed >= 4 and not self.done:
+        if phase == "load" and completed >= 2 and not self.done:
             self.done = True
             os.kill(self._bench.children()[0].pid, signal.SIGKILL)
 
@@ -70,14 +70,14 @@ class KillChild:
 def test_what_becomes_of_the_task_of_a_lost_child(bench, again):
     kill = KillChild(bench)
     result, recording = bench.measure(
-        sleeping(0.3), prefetch=1, flood=12, on_tick=kill,
+        sleeping(0.3), prefetch=1, flood=8, on_tick=kill,
         delivery=Delivery(acks="late", reject_on_worker_lost=again),
     )  # fmt: skip
     assert result.ok, result.reason
     attempts = analyse.tasks(recording.events)["attempts"]
     assert sorted(attempts)[-1] == (2 if again else 1)
     assert result.counts["failed"] == (0 if again else 1)
-    assert result.counts["completed"] == (12 if again else 11)
+    assert result.counts["completed"] == (8 if again else 7)
     assert result.counts["duplicated"] == 0
 
 
@@ -87,16 +87,17 @@ def test_an_unacknowledged_task_comes_back_after_the_visibility_timeout(bench):
     One node runs the long task, the other gets it again after a second, and so on while it runs.
     """
     eager = Broker(options={"unacked_restore_interval": 0.3, "unacked_restore_throttle": 1})
+    lengths = ({"seconds": 2.0}, *[{"seconds": 0.1}] * 29)
     result, recording = bench.measure(
-        sleeping(0.1, weight=40), sleeping(2.5), nodes=2, concurrency=1, prefetch=1, flood=41, broker=eager,
-        warmup_per_slot=1, delivery=Delivery(acks="late", visibility_timeout=1.0),
+        TaskCall(task="io.sleep", arguments=lengths), nodes=2, concurrency=1, prefetch=1, flood=30,
+        broker=eager, delivery=Delivery(acks="late", visibility_timeout=1.0),
     )  # fmt: skip
     assert result.ok, result.reason
-    assert result.counts["completed"] == 41
-    assert result.counts["duplicated"] >= 1
-    finals = analyse.tasks(recording.events).groupby("task")["finals"].max()
-    assert finals[0] == 1
-    assert finals[1] == result.counts["duplicated"] + 1
+    finals = analyse.tasks(recording.events)["finals"]
+    assert finals[0] >= 2
+    assert set(finals[1:]) == {1}
+    assert result.counts["completed"] == 30
+    assert result.counts["duplicated"] == finals[0] - 1
 
 
 def test_eta_task_limit_caps_what_is_held(bench, held):

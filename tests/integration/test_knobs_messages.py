@@ -20,8 +20,7 @@ pytestmark = pytest.mark.real
 SLOW = TaskCall(task="io.sleep", kwargs={"seconds": 0.1})
 READ = {"json": json.loads, "msgpack": msgpack.unpackb, "pickle": pickle.loads, "yaml": yaml.safe_load}
 OPEN = {
-    "gzip": ("application/x-gzip", zlib.decompress),  # so kombu calls what zlib makes
-    "zlib": ("application/x-gzip", zlib.decompress),
+    "gzip": ("application/x-gzip", zlib.decompress),  # so kombu calls zlib's
     "bzip2": ("application/x-bz2", bz2.decompress),
     "lzma": ("application/x-lzma", lzma.decompress),
 }
@@ -40,10 +39,10 @@ def test_the_serializer_is_that_of_the_message_and_of_the_result(bench, serializ
             return bench.waiting(), client.get(client.keys("celery-task-meta-*")[0])
 
     seen = bench.look(look)
-    result, _ = bench.measure(SLOW, flood=20, prefetch=1, on_tick=seen,
+    result, _ = bench.measure(SLOW, flood=12, prefetch=1, on_tick=seen,
                               messages=Messages(serializer=serializer, results="broker"))  # fmt: skip
     assert result.ok, result.reason
-    assert result.counts["completed"] == 20
+    assert result.counts["completed"] == 12
     waiting, kept = seen.saw
     content_type, _, body = first(waiting)
     assert serializer in content_type or content_type == "application/x-python-serialize"
@@ -56,7 +55,7 @@ def test_the_serializer_is_that_of_the_message_and_of_the_result(bench, serializ
 def test_the_compression_is_that_of_the_message(bench, compression):
     heavy = TaskCall(task="noop", payload=50_000)
     seen = bench.look(bench.waiting, after=0)
-    result, _ = bench.measure(heavy, SLOW, flood=40, prefetch=1, on_tick=seen,
+    result, _ = bench.measure(heavy, SLOW, flood=16, prefetch=1, on_tick=seen,
                               messages=Messages(compression=compression))  # fmt: skip
     assert result.ok, result.reason
     sizes = [len(base64.b64decode(m["body"])) for messages in seen.saw.values() for m in messages]
@@ -77,7 +76,7 @@ def test_payload_and_reply_are_as_large_as_asked(bench):
 
     seen = bench.look(look, after=5)
     calls = TaskCall(task="noop", kwargs={"reply": 2000}, payload=20_000, rate_limit="20/s")
-    result, _ = bench.measure(calls, flood=40, prefetch=1, on_tick=seen, messages=Messages(results="broker"))
+    result, _ = bench.measure(calls, flood=20, prefetch=1, on_tick=seen, messages=Messages(results="broker"))
     assert result.ok, result.reason
     waiting, kept = seen.saw
     assert 20_000 < len(first(waiting)[2]) < 22_000
@@ -92,7 +91,6 @@ def keys_of(bench, broker):
 @pytest.mark.parametrize(
     ("results", "backend", "on_broker", "on_server", "in_file"),
     [
-        ("", "DisabledBackend", False, False, False),
         ("ignored", "DisabledBackend", False, False, False),
         ("broker", "RedisBackend", True, False, False),
         ("server", "RedisBackend", False, True, False),
@@ -107,7 +105,7 @@ def test_results_are_where_they_should_be(bench, results, backend, on_broker, on
         return keys_of(bench, Broker()), server, rows(folder / "results.sqlite")
 
     seen = bench.look(look, after=4)
-    result, _ = bench.measure(SLOW, flood=20, prefetch=1, on_tick=seen, messages=Messages(results=results))
+    result, _ = bench.measure(SLOW, flood=12, prefetch=1, on_tick=seen, messages=Messages(results=results))
     assert result.ok, result.reason
     assert result.effective[0]["backend"] == backend
     assert [len(found) > 0 for found in seen.saw] == [on_broker, on_server, in_file]
