@@ -67,7 +67,8 @@ class DeliveryKeys(Keys):
     )
     visibility_timeout: Duration | None = Field(
         default=None,
-        description="After this long Redis gives an unacknowledged message to another worker",
+        description="After this long Redis gives an unacknowledged message to another worker, the next time "
+        "that kombu looks for such",
         examples=["1h"],
     )
     eta_task_limit: int | None = Field(
@@ -85,7 +86,9 @@ class MessagesKeys(Keys):
         default=None, description="How arguments and results are written; Celery's own is json"
     )
     compression: Literal["gzip", "bzip2", "lzma", "zlib", "brotli", "zstd"] | None = Field(
-        default=None, description="How messages are compressed; by default not", examples=["gzip"]
+        default=None,
+        description="How messages are compressed; by default not (to kombu `gzip` and `zlib` are one)",
+        examples=["gzip"],
     )
     results: str = Field(
         default="",

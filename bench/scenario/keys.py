@@ -55,7 +55,9 @@ class TaskKeys(Keys):
         default=None, description="It may not start earlier than this after being sent", examples=["5s"]
     )
     expires: Duration | None = Field(
-        default=None, description="It is dropped if it has not started this long after", examples=["30s"]
+        default=None,
+        description="A worker drops it if it has not started this long after (Redis and Valkey)",
+        examples=["30s"],
     )
     rate_limit: str | None = Field(
         default=None,

@@ -98,14 +98,16 @@ class WorkersKeys(Keys):
     mingle: bool = Field(default=False, description="Ask the other workers for their state at the start")
     heartbeat: Annotated[float | None, BeforeValidator(_heartbeat), _HEARTBEAT] = Field(
         default=None,
-        description="Time between a worker's signs of life, `false` for none; by default Celery's 2 s",
+        description="Whole seconds between a worker's signs of life, `false`: none; by default Celery's 2 s",
         examples=["5s"],
     )
     cpus: list[Annotated[int, Field(ge=0)]] = Field(
         default=[], max_length=1024, description="The cores they may run on; by default all", examples=[[0]]
     )
     env: dict[str, str] = Field(
-        default={}, description="Environment variables of these workers", examples=[{"TZ": "UTC"}]
+        default={},
+        description="Environment variables of these workers, none that begins with `CELERY_`",
+        examples=[{"TZ": "UTC"}],
     )
 
 

@@ -94,11 +94,15 @@ def keys_of(bench, broker):
         ("ignored", "DisabledBackend", False, False, False),
         ("broker", "RedisBackend", True, False, False),
         ("server", "RedisBackend", False, True, False),
+        ("URL", "RedisBackend", False, True, False),
         ("rpc", "RPCBackend", False, False, False),
         ("sql", "DatabaseBackend", False, False, True),
     ],
 )
 def test_results_are_where_they_should_be(bench, results, backend, on_broker, on_server, in_file):
+    if results == "URL":
+        results = bench.brokers.get(RESULT_SERVER).url
+
     def look():
         (folder,) = bench.folder.glob("t*/")
         server = keys_of(bench, RESULT_SERVER) if on_server else []

@@ -1,5 +1,7 @@
 """From a recording to numbers, on made events and samples whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,17 @@ def recording(
     return analyse.Recording(
         started_at="2026-11-20T21:15:00+00:00", outcome=outcome, events=frame, samples=used
     )
+
+
+def test_what_celery_took_by_itself_counts_as_slots() -> None:
+    """Tasks of 50 ms one after the other; ``auto`` was thought to be 2 and was 1."""
+    frame = events(np.arange(40) * 0.05, np.arange(1, 41) * 0.05)
+    ran = replace(recording(frame), effective=({"node": 0, "concurrency": 1},))
+    for auto, used in ((True, 1.0), (False, 0.5)):
+        asked = trial(tasks=40)
+        setup = replace(asked.cell.setup, fleet=(Workers(auto=auto),))
+        got = analyse.result(replace(asked, cell=replace(asked.cell, setup=setup)), ran)
+        assert got.metrics["utilisation"] == pytest.approx(used)
 
 
 def test_two_slots_of_equal_tasks() -> None:

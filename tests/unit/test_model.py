@@ -58,6 +58,12 @@ def test_slots_and_axes():
     assert scenario().axes == ("workers.pool",)
 
 
+def test_persistence_makes_another_redis_but_not_another_rabbitmq():
+    for kind, other in (("valkey", True), ("redis", True), ("rabbitmq", False)):
+        servers = {model.Broker(kind=kind, persistent=kept).server for kept in (None, True)}
+        assert (len(servers) == 2) == other
+
+
 def test_every_metric_has_one_name():
     assert len(set(model.METRICS)) == len(model.METRICS)
     assert {"p99(wait)", "throughput", "max(lateness)"} <= set(model.METRICS)
