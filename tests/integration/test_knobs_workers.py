@@ -154,7 +154,7 @@ def test_what_workers_say_to_each_other(bench, sleep):
     talking, silent = Listener(bench), Listener(bench)
     said = {"events": True, "gossip": True, "mingle": True, "heartbeat": 1.0}
     for listener, knobs in ((talking, said), (silent, {"heartbeat": 0.0})):
-        ran(bench, sleep(0.1), nodes=2, concurrency=1, flood=12, on_tick=listener, **knobs)
+        ran(bench, sleep(0.25), nodes=2, concurrency=1, flood=12, on_tick=listener, **knobs)
         listener.close()
     received = {each["uuid"] for each in talking.all("type", "task-received") if each["name"] == "io.sleep"}
     assert len(received) == 12 + 2 * 2, "the load and the warm-up"
