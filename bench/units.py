@@ -77,7 +77,7 @@ def format_metric(name: str, value: float) -> str:
     """A metric's value in the unit a person reads."""
     if name.endswith(")") or name in ("makespan", "cpu_per_task"):
         return format_duration(value)
-    if name in ("throughput", "capacity"):
+    if name in ("throughput", "items", "capacity"):
         return format_rate(value)
     if name == "memory":
         return format_size(value)
