@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bench import pacing
+from bench.canvas import Part, Underway
 from bench.events import (
     ENDED,
     EVENT_COLUMNS,
@@ -99,11 +100,11 @@ class Fake:
         tasks = _Tasks(trial, self.host(trial) * noise, self.failing, self.losing, rng)
         search: dict[str, Any] = {}
         if setup.load.shape == "saturate":
-            course, choice, states, search = _search(setup, tasks)
+            course, drawn, search = _search(setup, tasks)
         else:
-            service, choice, states = tasks.draw(setup.load.count)
-            course = _course(setup, trial.seed, service)
-        events = _events(course, trial, choice, states)
+            drawn = tasks.draw(setup.load.count)
+            course = _course(setup, trial.seed, drawn)
+        events = _events(course, trial, drawn)
         reason = self.broken.get(trial.id) or self.broken.get(trial.cell.id) or ""
         if reason:
             events = events.iloc[: len(events) // 2]
@@ -113,7 +114,7 @@ class Fake:
             reason=reason,
             log_tail=f"[node-0] {reason}" if reason else "",
             events=events,
-            samples=_samples(course, setup.groups, tasks.cpu[choice]),
+            samples=_samples(course, setup.groups, drawn.cpu),
             effective=tuple(_effective(group, node) for node, group in enumerate(setup.groups)),
             timings={"boot": 0.5, "warmup": 0.1, "load": course.clock, "overhead": 0.2},
             search={} if reason else search,
@@ -126,50 +127,111 @@ execute = Fake()
 """The plain one: every trial goes well."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """What a load publishes. For each unit its entry of the workload and the messages it comes to (``first``
+    and how ``many``); for each message its unit, part and stage, seconds of service and CPU, and final state
+    (0: never ends).
+    """
+
+    choice: Any
+    first: Any
+    many: Any
+    unit: Any
+    part: Any
+    stage: Any
+    service: Floats
+    cpu: Floats
+    states: Any
+
+    @classmethod
+    def joined(cls, drawn: "Sequence[_Drawn]") -> "_Drawn":
+        """Loads of plain tasks one after the other."""
+        rest = {
+            n: np.concatenate([getattr(d, n) for d in drawn]) for n in ("choice", "service", "cpu", "states")
+        }
+        ones = np.ones(rest["choice"].size, dtype=int)
+        return cls(
+            first=np.arange(ones.size),
+            many=ones,
+            unit=np.arange(ones.size),
+            part=ones * 0,
+            stage=ones * 0,
+            **rest,
+        )
+
+    def stage_of(self, unit: int, stage: int) -> list[int]:
+        """The messages of a unit's stage."""
+        own = range(self.first[unit], self.first[unit] + self.many[unit])
+        return [m for m in own if self.stage[m] == stage]
+
+
 class _Tasks:
-    """What a trial's tasks are like. ``cpu``: CPU seconds of each entry of the workload."""
+    """What a trial's tasks are like. A search takes canvases for one task that is as long as all parts."""
 
     def __init__(
         self, trial: Trial, speed: float, failing: float, losing: float, rng: np.random.Generator
     ) -> None:
-        workload = trial.cell.setup.workload
-        times = [_seconds(call, trial.cell.setup.fleet[0]) for call in workload]
-        self.cpu = np.array([cpu for cpu, _ in times])
-        self._service = np.array([cpu + idle for cpu, idle in times]) * speed
-        self._weights, self._seed, self._rng = [call.weight for call in workload], trial.seed, rng
-        self._failing, self._losing = np.array([_failing(call, failing) for call in workload]), losing
+        setup = trial.cell.setup
+        self._weights, self._seed, self._rng = [call.weight for call in setup.workload], trial.seed, rng
+        self._speed, self._losing = speed, losing
+        self._messages = []
+        for call in setup.workload:
+            parts = call.messages if setup.load.shape != "saturate" else ()
+            plain = Part(0, 0, 1) if not call.canvas else None
+            rows = []
+            for number, part in enumerate([plain] if plain else parts, start=int(not plain)):
+                cpu, idle = (part.items * s for s in _seconds(call.calls[part.call], setup.fleet[0]))
+                rows.append((number, part.stage, cpu, idle, _failing(call.calls[part.call], failing)))
+            if not rows:
+                whole = np.sum(
+                    [_seconds(c, setup.fleet[0]) for c in call.calls for _ in range(c.times)], axis=0
+                )
+                rows.append((0, 0, *(whole * (call.items or 1)), failing))
+            self._messages.append(np.array(rows))
 
     @property
     def mean_service_s(self) -> float:
-        return float(np.average(self._service, weights=self._weights))
+        service = [rows[:, 2:4].sum() * self._speed for rows in self._messages]
+        return float(np.average(service, weights=self._weights))
 
-    def draw(self, n: int) -> tuple[Floats, Any, Any]:
-        """Service (s), entry of the workload and final state (0: never ends) of the next ``n`` tasks."""
+    def draw(self, n: int) -> _Drawn:
+        """The next ``n`` units."""
         choice = np.asarray(pacing.choices(self._weights, n, self._seed))
-        service = self._service[choice] * np.exp(self._rng.normal(0, 0.01, n))
-        states = np.where(self._rng.random(n) < self._failing[choice], FAILURE, SUCCESS)
-        states[self._rng.random(n) < self._losing] = 0
-        return service, choice, states
+        many = np.array([len(rows) for rows in self._messages])[choice]
+        kinds = np.concatenate(self._messages)
+        base = np.cumsum([0, *(len(rows) for rows in self._messages)])[choice]
+        first = np.cumsum(many) - many
+        unit = np.repeat(np.arange(n), many)
+        kind = kinds[base[unit] + np.arange(unit.size) - first[unit]]
+        service = (kind[:, 2] + kind[:, 3]) * self._speed * np.exp(self._rng.normal(0, 0.01, unit.size))
+        states = np.where(self._rng.random(unit.size) < kind[:, 4], FAILURE, SUCCESS)
+        states[self._rng.random(unit.size) < self._losing] = 0
+        part, stage = kind[:, 0].astype(int), kind[:, 1].astype(int)
+        return _Drawn(
+            choice=choice, first=first, many=many, unit=unit, part=part, stage=stage,
+            service=service, cpu=kind[:, 2], states=states,
+        )  # fmt: skip
 
 
-def _course(setup: Setup, seed: int, service: Floats) -> "_Course":
+def _course(setup: Setup, seed: int, drawn: _Drawn) -> "_Course":
     """The trial's tasks, run. A replayed load has the offsets of its file."""
     load = setup.load
     if load.shape == "closed":
-        return _Loop(setup.groups, load.clients or 1, service).run()
+        return _Loop(setup.groups, load.clients or 1, drawn, setup.workload).run()
     due = replay.schedule(load)[0] if load.shape == "replay" else pacing.due_times(load, seed)
-    return _Course(setup.groups, due, service).run()
+    return _Course(setup.groups, due, drawn).run()
 
 
-def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", Any, Any, dict[str, Any]]:
-    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one course with the
-    choice and states of its tasks, and what ``Recording.search`` holds.
+def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", _Drawn, dict[str, Any]]:
+    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one course with what
+    was published, and what ``Recording.search`` holds.
     """
     load, workers = setup.load, setup.groups
     slo = capacity.parse(load.slo)
     history: list[capacity.Judged] = []
     steps: list[dict[str, Any]] = []
-    parts: list[tuple[_Course, Any, Any]] = []
+    parts: list[tuple[_Course, _Drawn]] = []
     while True:
         then = capacity.next(
             history,
@@ -180,14 +242,14 @@ def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", Any, Any, dict[str,
             slo=slo,
         )
         if isinstance(then, capacity.Answer):
-            course = _Course.joined(workers, [part for part, _, _ in parts])
-            choice, states = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
-            return course, choice, states, {**asdict(then), "slo": str(slo), "steps": steps}
-        service, choice, states = tasks.draw(then.tasks)
-        course = _Course(workers, np.arange(then.tasks) / then.rate, service).run()
-        history.append(_judged(slo, then, course, states))
-        steps.append({**asdict(history[-1]), "first": sum(part.due.size for part, _, _ in parts)})
-        parts.append((course, choice, states))
+            drawn = _Drawn.joined([drawn for _, drawn in parts])
+            course = _Course.joined(workers, [part for part, _ in parts], drawn)
+            return course, drawn, {**asdict(then), "slo": str(slo), "steps": steps}
+        drawn = tasks.draw(then.tasks)
+        course = _Course(workers, np.arange(then.tasks) / then.rate, drawn).run()
+        history.append(_judged(slo, then, course, drawn.states))
+        steps.append({**asdict(history[-1]), "first": sum(part.due.size for part, _ in parts)})
+        parts.append((course, drawn))
 
 
 def _judged(slo: capacity.Slo, step: capacity.Step, course: "_Course", states: Any) -> capacity.Judged:
@@ -244,27 +306,29 @@ class _Node:
 
 
 class _Course:
-    """The simulation. Early ack: a node holds concurrency × multiplier tasks besides those that run, and
-    fetches the next while there is room; an idle node is offered new messages in turn."""
+    """The simulation, of units ``due`` (s). Early ack: a node holds concurrency × multiplier tasks besides
+    those that run, and fetches the next while there is room; an idle node is offered new messages in turn.
+    """
 
-    def __init__(self, workers: Groups, due: Floats, service: Floats) -> None:
-        n = due.size
+    def __init__(self, workers: Groups, due: Floats, drawn: _Drawn) -> None:
+        n = drawn.service.size
         self.nodes = [_Node(group) for group in workers]
         self.queue: deque[int] = deque()
         self.clock = 0.0
-        self.due, self.service = due, service.tolist()
+        self.due, self.drawn, self.service = due, drawn, drawn.service.tolist()
+        self._left: dict[tuple[int, int], int] = {}
         self.received, self.started, self.ended = np.full((3, n), np.nan)
         self.node, self.slot = np.zeros((2, n), dtype=int)
         self._agenda: list[tuple[float, int, Callable[[int, int], None], int, int]] = []
         self._order = count()
-        for seq, at in enumerate(due.tolist()):
+        for unit, at in enumerate(due.tolist()):
             if not np.isnan(at):
-                self._plan(at, self._publish, seq % len(workers), seq)
+                self._begin(unit, at)
 
     @classmethod
-    def joined(cls, workers: Groups, parts: Sequence[Self]) -> Self:
+    def joined(cls, workers: Groups, parts: Sequence[Self], drawn: _Drawn) -> Self:
         """Courses that were run, one after the other."""
-        whole = cls(workers, np.zeros(0), np.zeros(0))
+        whole = cls(workers, np.full(drawn.choice.size, np.nan), drawn)
         starts = np.cumsum([0.0, *(part.clock + PAUSE_S for part in parts)])
         pairs = list(zip(parts, starts, strict=False))
         for name in ("due", "received", "started", "ended"):
@@ -279,6 +343,27 @@ class _Course:
             self.clock, _, happen, node, seq = heapq.heappop(self._agenda)
             happen(node, seq)
         return self
+
+    def _begin(self, unit: int, at: float, stage: int = 0) -> None:
+        """Publish a stage of a unit."""
+        for message in (
+            self.drawn.stage_of(unit, stage) if self.drawn.many[unit] > 1 else [self.drawn.first[unit]]
+        ):
+            self._plan(at, self._publish, message % len(self.nodes), message)
+
+    def _ends_stage(self, message: int) -> None:
+        """The next stage of its unit begins when all of this one have succeeded."""
+        unit, stage = int(self.drawn.unit[message]), int(self.drawn.stage[message])
+        if self.drawn.many[unit] == 1 or self.drawn.states[message] != SUCCESS:
+            return
+        left = self._left.get((unit, stage), len(self.drawn.stage_of(unit, stage))) - 1
+        self._left[unit, stage] = left
+        if not left:
+            self._begin_next(unit, stage + 1)
+
+    def _begin_next(self, unit: int, stage: int) -> None:
+        if self.drawn.stage_of(unit, stage):
+            self._begin(unit, self.clock + RETURN_S, stage)
 
     def _publish(self, first: int, seq: int) -> None:
         self.queue.append(seq)
@@ -295,6 +380,7 @@ class _Course:
     def _end(self, node: int, seq: int) -> None:
         self.ended[seq] = self.clock
         heapq.heappush(self.nodes[node].free, int(self.slot[seq]))
+        self._ends_stage(seq)
         self._start(node)
         self._fetch(node)
 
@@ -318,50 +404,60 @@ class _Course:
 class _Loop(_Course):
     """Clients of whom each calls its next task when it has the result of its last."""
 
-    def __init__(self, workers: Groups, clients: int, service: Floats) -> None:
-        due = np.full(service.size, np.nan)
+    def __init__(self, workers: Groups, clients: int, drawn: _Drawn, workload: Sequence[TaskCall]) -> None:
+        due = np.full(drawn.choice.size, np.nan)
         due[:clients] = 0.0
-        super().__init__(workers, due, service)
+        super().__init__(workers, due, drawn)
         self._next = clients
+        self._underway = Underway(workload)
 
     def _end(self, node: int, seq: int) -> None:
         super()._end(node, seq)
+        drawn, unit = self.drawn, int(self.drawn.unit[seq])
+        part, ok = int(drawn.part[seq]), bool(drawn.states[seq] == SUCCESS)
+        if part and not self._underway.ended(unit, int(drawn.choice[unit]), part, 1, ok=ok):
+            return
         if self._next < self.due.size:
             self.due[self._next] = self.clock + RETURN_S
-            self._plan(self.clock + RETURN_S, self._publish, self._next % len(self.nodes), self._next)
+            self._begin(self._next, self.clock + RETURN_S)
             self._next += 1
 
 
-def _events(course: _Course, trial: Trial, choice: Any, states: Any) -> pd.DataFrame:
-    """The columns of events.parquet; a task with state 0 has no end."""
+def _events(course: _Course, trial: Trial, drawn: _Drawn) -> pd.DataFrame:
+    """The columns of events.parquet; a message with state 0 has no end."""
     setup, n = trial.cell.setup, course.due.size
-    seq = np.arange(n)
-    sent = (seq - n) * PUBLISH_S if setup.load.shape == "flood" else course.due + PUBLISH_S
+    sent = (np.arange(n) - n) * PUBLISH_S if setup.load.shape == "flood" else course.due + PUBLISH_S
+    whole = {"seq": np.arange(n), "part": 0, "task": drawn.choice}
+    each = {"seq": drawn.unit, "part": drawn.part, "task": drawn.choice[drawn.unit]}
+    came, ended = np.flatnonzero(~np.isnan(course.started)), np.flatnonzero(drawn.states)
+    ended = np.intersect1d(came, ended)
     parent = PARENT_PID * (1 + course.node)
     child = parent + (1 + course.slot if setup.fleet[0].pool == "prefork" else 0)
+    units = np.arange(n)
     rows = [
-        (INTENDED, course.due, -1, LOADER_PID, seq),
-        (SENT, sent, -1, LOADER_PID, seq),
-        (RECEIVED, course.received, course.node, parent, seq),
-        (STARTED, course.started, course.node, child, seq),
-        (ENDED, course.ended, course.node, child, np.flatnonzero(states)),
+        (INTENDED, course.due, -1, LOADER_PID, units, whole),
+        (SENT, sent, -1, LOADER_PID, units, whole),
+        (RECEIVED, course.received, course.node, parent, came, each),
+        (STARTED, course.started, course.node, child, came, each),
+        (ENDED, course.ended, course.node, child, ended, each),
     ]
     if setup.load.shape == "closed":
-        rows.append((RETURNED, course.ended + RETURN_S, -1, LOADER_PID, np.flatnonzero(states)))
+        latest = np.full(n, np.nan)
+        np.fmax.at(latest, drawn.unit[ended], course.ended[ended])
+        rows.append((RETURNED, latest + RETURN_S, -1, LOADER_PID, np.flatnonzero(~np.isnan(latest)), whole))
     frames = [
         pd.DataFrame(
             {
-                "seq": seq,
-                "t_ns": START_NS + np.round(at * 1e9).astype("int64"),
+                **of,
+                "t_ns": START_NS + np.round(np.nan_to_num(at) * 1e9).astype("int64"),
                 "kind": kind,
-                "state": states if kind == ENDED else 0,
+                "state": drawn.states if kind == ENDED else 0,
                 "attempt": 0,
                 "node": node,
                 "pid": pid,
-                "task": choice,
             }
         ).iloc[kept]
-        for kind, at, node, pid, kept in rows
+        for kind, at, node, pid, kept, of in rows
     ]
     events = pd.concat(frames, ignore_index=True).astype(dict(EVENT_COLUMNS))
     return events.sort_values("t_ns", kind="stable", ignore_index=True)

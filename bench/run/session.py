@@ -132,7 +132,7 @@ class Services:
 
     def needed_by(self, trial: Trial) -> dict[str, str]:
         """Environment that tells the trial's tasks where to connect."""
-        if not SERVED_TASKS & {call.task for call in trial.cell.setup.workload}:
+        if not SERVED_TASKS & {part.task for call in trial.cell.setup.workload for part in call.calls}:
             return {}
         if self._http is None or self._http.exit_status is not None:
             log = self._folder / "services.log"
