@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from bench import model, settings
 from bench.scenario.abilities import impossible
 from bench.scenario.broker_keys import URL_SCHEMES
+from bench.scenario.canvas_keys import places
 from bench.scenario.load_checks import load_mistakes
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
 from bench.scenario.outside import AppError, Outside, Tasks
@@ -80,8 +81,9 @@ class Checker:
             self.tracebacks.setdefault(setup.app, error.traceback)
             yield Mistake(path=("app",), text=str(error))
             return
-        for index, call in enumerate(setup.workload):
-            yield from self.call(call, ("workload", index), tasks)
+        for index, entry in enumerate(setup.workload):
+            for call, path in places(entry, ("workload", index)):
+                yield from self.call(call, path, tasks)
 
     def call(self, call: model.TaskCall, path: Steps, tasks: Tasks | None = None) -> Iterator[Mistake]:
         """What is wrong with a task and its arguments: no such task, or one that does not take them."""

@@ -159,9 +159,13 @@ def _reason(kind: str, given: Any, context: Mapping[str, Any], otherwise: str) -
 
 
 def _path(loc: tuple[int | str, ...]) -> Steps:
-    """The path in the file: pydantic puts the way a load is written and its shape between the keys."""
+    """The path in the file: pydantic puts the way a load is written and its shape between the keys, and the
+    canvas that an entry of the workload is.
+    """
     if len(loc) > 1 and loc[0] == "load":
         return ("load", *loc[2:3], *loc[4:])
+    if len(loc) > 2 and loc[0] == "workload":
+        return (*loc[:2], *loc[3:])
     return tuple(loc)
 
 
@@ -169,7 +173,7 @@ def _siblings(loc: tuple[int | str, ...]) -> list[str]:
     """The keys that are known where an unknown one stands."""
     if loc[0] == "load" and len(loc) > 3:
         return keys_of(str(loc[3]))
-    above = ".".join("0" if isinstance(step, int) else step for step in loc[:-1])
+    above = ".".join("0" if isinstance(step, int) else step for step in _path(loc)[:-1])
     prefix = f"{above}." if above else ""
     below = [path.removeprefix(prefix) for path in known_paths() if path.startswith(prefix)]
     return [name for name in below if "." not in name]

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench import units
-from bench.model import Label
+from bench.model import CANVASES, Label
+from bench.scenario.canvas_keys import BELOW
 from bench.scenario.keys import known_paths
 from bench.scenario.mistakes import PathError, Steps, did_you_mean, shown
 
@@ -24,8 +25,11 @@ _FREE = (
     "settings",
     "broker.transport_options",
     "workers.0.env",
-    "workload.0.args",
-    "workload.0.kwargs",
+    *(
+        f"workload.0.{below}{name}"
+        for below in ("", *(f"{b}." for b in BELOW))
+        for name in ("args", "kwargs")
+    ),
 )
 """Where any name may follow."""
 
@@ -159,6 +163,9 @@ def _compact(value: Any) -> str:
     if isinstance(value, Mapping):
         if "task" in value:
             return _call(value)
+        canvas = next((name for name in CANVASES if name in value), None)
+        if canvas:
+            return f"{canvas}({_compact(value[canvas])})"
         return " ".join(f"{key}={_compact(below)}" for key, below in value.items())
     if isinstance(value, list):
         mix = any(isinstance(item, Mapping) for item in value)
