@@ -4,6 +4,8 @@ import hashlib
 import os
 import time
 
+from .amounts import Amount, draw
+
 _BATCH = 2_000
 _BLOCK = bytes(64 * 1024)
 
@@ -33,14 +35,14 @@ def _per_ms() -> float:
     return float(given)
 
 
-def spin(ms: float) -> int:
+def spin(ms: Amount) -> int:
     """Pure Python holding the GIL for ``ms`` milliseconds of an idle core: a fixed number of iterations."""
-    return _iterate(round(ms * _per_ms()))
+    return _iterate(round(draw(ms) * _per_ms()))
 
 
-def hash(mib: float) -> str:
+def hash(mib: Amount) -> str:
     """SHA-256 over ``mib`` MiB in 64 KiB blocks; hashlib releases the GIL, so threads run side by side."""
     digest = hashlib.sha256()
-    for _ in range(round(mib * 16)):
+    for _ in range(round(draw(mib) * 16)):
         digest.update(_BLOCK)
     return digest.hexdigest()

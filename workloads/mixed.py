@@ -2,11 +2,13 @@
 
 import time
 
+from .amounts import Amount, draw
 from .cpu import spin
 
 
-def mixed(cpu_ms: float, io_seconds: float) -> None:
+def mixed(cpu_ms: Amount, io_seconds: Amount) -> None:
     """Compute for ``cpu_ms`` milliseconds of an idle core, waiting ``io_seconds`` in the middle."""
-    spin(cpu_ms / 2)
-    time.sleep(io_seconds)
-    spin(cpu_ms / 2)
+    half = draw(cpu_ms) / 2
+    spin(half)
+    time.sleep(draw(io_seconds))
+    spin(half)

@@ -29,6 +29,9 @@ THEMED = {
     palette.PAPER: "paper",
     palette.IDLE: "idle",
     palette.LONG_KIND: "long",
+    palette.VERDICT_COLOURS["held"]: "good",
+    palette.VERDICT_COLOURS["refuted"]: "bad",
+    palette.VERDICT_COLOURS["undecided"]: "open",
 }
 """Colours the page may change for a dark screen."""
 
@@ -98,6 +101,7 @@ def scale_of(metric: str, high: float) -> tuple[float, str]:
         return (2.0**30, "GiB") if high >= 2.0**30 else (2.0**20, "MiB")
     plain = {
         "throughput": (1.0, "tasks/s"),
+        "items": (1.0, "items/s"),
         "capacity": (1.0, "tasks/s"),
         "utilisation": (0.01, "%"),
         "cpu": (1.0, "cores"),

@@ -5,6 +5,7 @@ import difflib
 import functools
 import importlib.util
 import inspect
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import model, settings
+from bench.canvas import MAPS
 from bench.scenario.abilities import impossible
 from bench.scenario.broker_keys import URL_SCHEMES
 from bench.scenario.canvas_keys import places
@@ -88,6 +90,8 @@ class Checker:
     def call(self, call: model.TaskCall, path: Steps, tasks: Tasks | None = None) -> Iterator[Mistake]:
         """What is wrong with a task and its arguments: no such task, or one that does not take them."""
         known = shipped_tasks() if tasks is None else tasks
+        if known is shipped_tasks():
+            yield from self._package(call.task, path)
         signature = known.get(call.task)
         if signature is None:
             near = did_you_mean(call.task, known) or "The app has none."
@@ -96,7 +100,16 @@ class Checker:
             yield from self._source(call, path, signature)
         else:
             for row in call.arguments or ({},):
-                yield from _arguments(_with(call, row), path, signature)
+                yield from _arguments(_with(call, row), path, signature, self.folder)
+
+    def _package(self, task: str, path: Steps) -> Iterator[Mistake]:
+        """What a shipped task needs and is not installed."""
+        from bench.workloads.catalogue import EXTRA, PACKAGES
+
+        package = PACKAGES.get(task)
+        if package is not None and not self._installed(package):
+            text = f"{task} needs a package that is not installed ({package}). Try: pip install '{EXTRA}'"
+            yield Mistake(path=(*path, "task"), text=text)
 
     def _source(self, call: model.TaskCall, path: Steps, signature: inspect.Signature) -> Iterator[Mistake]:
         """What is wrong with a file or callable that arguments come from."""
@@ -117,7 +130,16 @@ class Checker:
                 path=where, text="holds no row. Write the arguments' names first, then a row a task"
             )
             return
-        yield from _arguments(_with(call, dict(first)), path, signature)
+        row = {name: _parsed(text) for name, text in first.items()}
+        yield from _arguments(_with(call, row), path, signature, self.folder)
+
+
+def _parsed(text: str) -> Any:
+    """What the loader makes of a field of a CSV file: what is JSON is read as that, else it is text."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
 
 
 def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
@@ -127,7 +149,9 @@ def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
     return replace(call, kwargs={**call.kwargs, **row})
 
 
-def _arguments(call: model.TaskCall, path: Steps, signature: inspect.Signature) -> Iterator[Mistake]:
+def _arguments(
+    call: model.TaskCall, path: Steps, signature: inspect.Signature, folder: Path
+) -> Iterator[Mistake]:
     kwargs = dict(call.kwargs) if call.payload is None else {**call.kwargs, "payload": None}
     for name in kwargs:
         if name not in signature.parameters and not _takes_any(signature):
@@ -141,18 +165,38 @@ def _arguments(call: model.TaskCall, path: Steps, signature: inspect.Signature) 
     try:
         bound = signature.bind(*call.args, **kwargs)
     except TypeError as error:
-        key = "kwargs" if call.kwargs or not call.args else "args"
+        named = (call.kwargs or not call.args) and path[-1] not in MAPS
+        key = "kwargs" if named else "args"
         text = f"{call.task} takes {_takes(signature)}: {error}"
         yield Mistake(path=(*path, key), text=text, also=((*path, "task"), (*path, "args")))
         return
     for name, value in bound.arguments.items():
-        if signature.parameters[name].annotation is float and not _sane(value):
+        wanted = _wanted(signature.parameters[name].annotation, value, folder)
+        if wanted:
             place: Steps = ("kwargs", name) if name in call.kwargs else ("args",)
-            text = (
-                f"{call.task} takes {name} as a number that is not negative, without a unit, "
-                f"not {shown(value)}"
-            )
+            text = f"{call.task} takes {name} as {wanted}, not {shown(value)}"
             yield Mistake(path=(*path, *place), text=text)
+
+
+def _wanted(annotation: Any, value: Any, folder: Path) -> str:
+    """What an argument of a shipped task should be instead; empty where it is."""
+    from bench.workloads import amounts
+
+    if annotation is float and not _sane(value):
+        return "a number that is not negative, without a unit"
+    if annotation is int and not (isinstance(value, int) and _sane(value)):
+        return "a whole number that is not negative"
+    if annotation is bool and not isinstance(value, bool):
+        return "true or false"
+    if annotation is not amounts.Amount:
+        return ""
+    wanted = str(amounts.problem(value))
+    if not wanted and isinstance(value, dict) and "file" in value:
+        try:
+            amounts.values(str((folder / value["file"]).resolve()))
+        except (OSError, ValueError) as error:
+            return f"numbers of a file that can be read ({getattr(error, 'strerror', None) or error})"
+    return wanted
 
 
 def _sane(value: Any) -> bool:

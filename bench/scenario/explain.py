@@ -7,10 +7,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bench import model
+from bench.scenario.canvas_keys import CallKeys
 from bench.scenario.keys import HEAD_KEYS, SETUP_KEYS, TOP_KEYS, HeadKeys, SetupKeys, known_paths, to_setup
 from bench.scenario.load_keys import PHASE_SHAPES, PHASES, keys_of
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
-from bench.scenario.paths import replace, without
+from bench.scenario.paths import get, replace, without
 
 _TYPES = {
     "int_type": "a whole number",
@@ -62,6 +63,8 @@ def _check_rest(keys: Mapping[str, Any], wrong: list[Steps], check: Check) -> li
         for path in wrong:
             if path[0] == "load":
                 rest["load"] = _NO_LOAD
+            elif path[0] == "workload" and len(path) > 2 and _is_canvas(get(rest, path[:2])):
+                rest = replace(rest, path[:2], _NO_TASK)
             elif path[0] == "workload" and (len(path) <= 2 or path[-1] == "task"):
                 rest = replace(rest, path, "" if path[-1] == "task" else _NO_TASK)
             else:
@@ -115,6 +118,8 @@ def _explain(detail: ErrorDetails) -> Mistake:
     kind, given = detail["type"], detail["input"]
     context = detail.get("ctx", {})
     last = str(path[-1]) if path else ""
+    if kind == "extra_forbidden" and _beside_canvas(detail["loc"]):
+        return Mistake(path=path, text="a canvas stands in place of a task: this belongs into its parts")
     if kind == "extra_forbidden":
         siblings = _siblings(detail["loc"])
         return Mistake(path=path, text=f"unknown key. {did_you_mean(last, siblings)}")
@@ -167,6 +172,20 @@ def _path(loc: tuple[int | str, ...]) -> Steps:
     if len(loc) > 2 and loc[0] == "workload":
         return (*loc[:2], *loc[3:])
     return tuple(loc)
+
+
+def _is_canvas(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and any(name in entry for name in model.CANVASES)
+
+
+def _beside_canvas(loc: tuple[int | str, ...]) -> bool:
+    """Whether a key stands beside a canvas that a task would have."""
+    return (
+        loc[0] == "workload"
+        and len(loc) == 4
+        and loc[2] in model.CANVASES
+        and loc[3] in CallKeys.model_fields
+    )
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:

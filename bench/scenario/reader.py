@@ -16,6 +16,7 @@ from bench import model, units
 from bench.errors import ScenarioError, UsageError
 from bench.scenario import matrix
 from bench.scenario.axes import Override
+from bench.scenario.beliefs import belief_mistakes
 from bench.scenario.checks import Checker
 from bench.scenario.document import Marks, read
 from bench.scenario.explain import check_head, check_setup
@@ -84,6 +85,7 @@ def load(
     head, mistakes = check_head(document.data)
     mistakes += _gates(document.data.get("gates"), check_gate)
     points, matrix_mistakes = matrix.expand(document.data, options.pins)
+    mistakes += belief_mistakes(document.data, None if matrix_mistakes or options.pins else points)
     checker = Checker(outside, check_gate, path.parent)
     traces = Traces(path.parent, checker.call)
     setups, cell_mistakes = _setups(document.data, points, checker, traces, lenient=bool(matrix_mistakes))
@@ -100,6 +102,8 @@ def load(
         metric=head.metric or _metric(setups),
         repeats=1 if quick and repeats is None else head.repeats,
         gates=tuple(head.gates),
+        belief=" ".join((head.belief or "").split()),
+        expect=tuple(head.expect),
         cells=pick(cells, only),
         source=document.source,
     )
@@ -157,12 +161,35 @@ def _setups(
 
 
 def _beside(folder: Path, setup: model.Setup) -> model.Setup:
-    """The setup with the files that it names where they are, seen from the current folder."""
-    workload = tuple(
-        replace(call, arguments=str(folder / str(call.arguments))) if _is_file(call.arguments) else call
-        for call in setup.workload
-    )
-    return replace(setup, workload=workload)
+    """The setup with the files that its tasks name where they are, whatever the current folder."""
+
+    def found(value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {"file"}:
+            return {"file": str((folder / value["file"]).resolve())}
+        return str((folder / value).resolve()) if _is_file(value) else value
+
+    return replace(setup, workload=_with_files(setup, found))
+
+
+def _with_files(setup: model.Setup, change: Callable[[Any], Any]) -> tuple[model.TaskCall, ...]:
+    """The workload with ``change`` made to what may name a file: sources and amounts of shipped tasks."""
+
+    def changed(call: model.TaskCall) -> model.TaskCall:
+        return replace(
+            call,
+            arguments=change(call.arguments),
+            kwargs=call.kwargs if setup.app else {name: change(value) for name, value in call.kwargs.items()},
+            parts=tuple(map(changed, call.parts)),
+        )
+
+    return tuple(map(changed, setup.workload))
+
+
+def _only_name(value: Any) -> Any:
+    """The same for every folder it may lie in."""
+    if isinstance(value, dict) and set(value) == {"file"}:
+        return {"file": Path(value["file"]).name}
+    return Path(value).name if _is_file(value) else value
 
 
 def _is_file(source: Any) -> bool:
@@ -238,11 +265,7 @@ def _canonical_setup(setup: model.Setup) -> Any:
     url = setup.broker.url
     if url:
         setup = replace(setup, broker=replace(setup.broker, url=units.hide_password(url)))
-    workload = tuple(
-        replace(call, arguments=Path(str(call.arguments)).name) if _is_file(call.arguments) else call
-        for call in setup.workload
-    )
-    setup = replace(setup, workload=workload)
+    setup = replace(setup, workload=_with_files(setup, _only_name))
     if setup.load.digest:
         setup = replace(setup, load=replace(setup.load, file=""))
     return prune(setup)
