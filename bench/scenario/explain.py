@@ -59,12 +59,11 @@ def check_setup(
 def _check_rest(keys: Mapping[str, Any], wrong: list[Steps], check: Check) -> list[Mistake]:
     """Mistakes that have nothing to do with the ``wrong`` paths, found by putting harmless values there."""
     rest: dict[str, Any] = {"load": _NO_LOAD, "workload": _NO_TASK, **keys}
+    wrong = [path[:2] if _is_canvas(get(rest, path[:2])) else path for path in wrong]
     try:
         for path in wrong:
             if path[0] == "load":
                 rest["load"] = _NO_LOAD
-            elif path[0] == "workload" and len(path) > 2 and _is_canvas(get(rest, path[:2])):
-                rest = replace(rest, path[:2], _NO_TASK)
             elif path[0] == "workload" and (len(path) <= 2 or path[-1] == "task"):
                 rest = replace(rest, path, "" if path[-1] == "task" else _NO_TASK)
             else:
