@@ -278,6 +278,9 @@ def _spans(
             busy[row] = _overlap(start[m], end[m], edges)
         share = busy / (edges[1] - edges[0])
         lane, span = np.nonzero(share > 0.005)
+        foot_before, foot = foot, foot + share
+        if not lane.size:  # no-ops between longer tasks: nothing to be seen
+            continue
         out.append(
             Bars(
                 kind=int(kind),
@@ -285,10 +288,9 @@ def _spans(
                 start=edges[span],
                 width=np.full(len(span), edges[1] - edges[0]),
                 height=share[lane, span],
-                foot=foot[lane, span],
+                foot=foot_before[lane, span],
             )
         )
-        foot = foot + share
     return tuple(out)
 
 

@@ -40,7 +40,8 @@ def _fill(run: store.Run, folder: Path) -> None:
     files = ["report.md", "cells.csv", "trials.csv"]
     (folder / "cells.csv").write_text(tables.cells_csv(views), encoding="utf-8")
     (folder / "trials.csv").write_text(tables.trials_csv(views), encoding="utf-8")
-    for name, text in (("phases.csv", tables.phases_csv(views)), ("steps.csv", tables.steps_csv(views))):
+    told = {f"{what}s.csv": tables.phases_csv(views, what) for what in ("phase", "part", "attempt")}
+    for name, text in (*told.items(), ("steps.csv", tables.steps_csv(views))):
         if text:
             (folder / name).write_text(text, encoding="utf-8")
             files.append(name)

@@ -211,17 +211,17 @@ def trials_csv(views: Iterable[ScenarioView]) -> str:
     return _csv(lines)
 
 
-def phases_csv(views: Iterable[ScenarioView]) -> str:
-    """One line for each cell, phase and metric, SI units; empty where no load has phases."""
+def phases_csv(views: Iterable[ScenarioView], what: str = "phase") -> str:
+    """One line for each cell, phase (part, attempt) and metric, SI units; empty where no cell has any."""
     listed = list(views)
     axes = _axes(listed)
     lines: list[list[object]] = []
     for s in (cell.summary for view in listed for cell in view.cells):
         head = [s.scenario, s.cell, *(s.settings.get(a, "") for a in axes)]
-        for phase in s.phases:
+        for phase in {"phase": s.phases, "part": s.parts, "attempt": s.attempts}[what]:
             for metric, e in phase.metrics.items():
                 lines.append([*head, phase.name, metric, repr(e.point), _si(e.lower), _si(e.upper), e.n])
-    names = ["scenario", "cell", *axes, "phase", "metric", "point", "lower", "upper", "n"]
+    names = ["scenario", "cell", *axes, what, "metric", "point", "lower", "upper", "n"]
     return _csv([names, *lines]) if lines else ""
 
 

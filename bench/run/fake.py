@@ -146,19 +146,11 @@ class _Drawn:
 
     @classmethod
     def joined(cls, drawn: "Sequence[_Drawn]") -> "_Drawn":
-        """Loads of plain tasks one after the other."""
-        rest = {
-            n: np.concatenate([getattr(d, n) for d in drawn]) for n in ("choice", "service", "cpu", "states")
-        }
-        ones = np.ones(rest["choice"].size, dtype=int)
-        return cls(
-            first=np.arange(ones.size),
-            many=ones,
-            unit=np.arange(ones.size),
-            part=ones * 0,
-            stage=ones * 0,
-            **rest,
-        )
+        """Loads one after the other."""
+        names = ("choice", "many", "part", "stage", "service", "cpu", "states")
+        told = {name: np.concatenate([getattr(each, name) for each in drawn]) for name in names}
+        many = told["many"]
+        return cls(first=np.cumsum(many) - many, unit=np.repeat(np.arange(many.size), many), **told)
 
     def stage_of(self, unit: int, stage: int) -> list[int]:
         """The messages of a unit's stage."""
@@ -167,7 +159,7 @@ class _Drawn:
 
 
 class _Tasks:
-    """What a trial's tasks are like. A search takes canvases for one task that is as long as all parts."""
+    """What a trial's tasks are like."""
 
     def __init__(
         self, trial: Trial, speed: float, failing: float, losing: float, rng: np.random.Generator
@@ -177,17 +169,11 @@ class _Tasks:
         self._speed, self._losing = speed, losing
         self._messages = []
         for call in setup.workload:
-            parts = call.messages if setup.load.shape != "saturate" else ()
-            plain = Part(0, 0, 1) if not call.canvas else None
             rows = []
-            for number, part in enumerate([plain] if plain else parts, start=int(not plain)):
-                cpu, idle = (part.items * s for s in _seconds(call.calls[part.call], setup.fleet[0]))
-                rows.append((number, part.stage, cpu, idle, _failing(call.calls[part.call], failing)))
-            if not rows:
-                whole = np.sum(
-                    [_seconds(c, setup.fleet[0]) for c in call.calls for _ in range(c.times)], axis=0
-                )
-                rows.append((0, 0, *(whole * (call.items or 1)), failing))
+            for number, part in enumerate(call.messages or [Part(0, 0, 1)], start=bool(call.canvas)):
+                task = call.calls[part.call]
+                cpu, idle = (part.items * seconds for seconds in _seconds(task, setup.fleet[0]))
+                rows.append((number, part.stage, cpu, idle, _failing(task, failing)))
             self._messages.append(np.array(rows))
 
     @property
@@ -247,26 +233,29 @@ def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", _Drawn, dict[str, A
             return course, drawn, {**asdict(then), "slo": str(slo), "steps": steps}
         drawn = tasks.draw(then.tasks)
         course = _Course(workers, np.arange(then.tasks) / then.rate, drawn).run()
-        history.append(_judged(slo, then, course, drawn.states))
+        history.append(_judged(slo, then, course))
         steps.append({**asdict(history[-1]), "first": sum(part.due.size for part, _ in parts)})
         parts.append((course, drawn))
 
 
-def _judged(slo: capacity.Slo, step: capacity.Step, course: "_Course", states: Any) -> capacity.Judged:
+def _judged(slo: capacity.Slo, step: capacity.Step, course: "_Course") -> capacity.Judged:
+    first, ended = course.drawn.first, np.fmax.reduceat(course.ended, course.drawn.first)
+    started, received = (np.fmin.reduceat(at, first) for at in (course.started, course.received))
+    lost = np.logical_or.reduceat((course.drawn.states == 0) & ~np.isnan(course.started), first)
     t = np.arange(0.0, step.seconds, SAMPLE_S / 2)
-    backlog = np.searchsorted(course.due, t, "right") - np.searchsorted(np.sort(course.ended), t, "right")
+    backlog = np.searchsorted(course.due, t, "right") - np.searchsorted(np.sort(ended), t, "right")
     sent = course.due + PUBLISH_S
     values = {
-        "wait": course.started - course.due,
-        "broker_wait": np.maximum(course.received - sent, 0.0),
-        "prefetch_wait": course.started - course.received,
-        "service": course.ended - course.started,
-        "response": course.ended - course.due,
+        "wait": started - course.due,
+        "broker_wait": np.maximum(received - sent, 0.0),
+        "prefetch_wait": started - received,
+        "service": np.add.reduceat(np.nan_to_num(course.ended - course.started), first),
+        "response": ended - course.due,
     }[slo.duration]
     return capacity.judge(
         slo,
         course.due,
-        np.where(states > 0, values, np.nan),
+        np.where(lost, np.nan, values),
         t,
         backlog.astype(float),
         rate=step.rate,

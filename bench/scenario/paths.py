@@ -7,7 +7,7 @@ from typing import Any
 from bench import units
 from bench.grammar import text_of
 from bench.model import CANVASES, Label
-from bench.scenario.canvas_keys import BELOW
+from bench.scenario.canvas_keys import BELOW, PartKeys
 from bench.scenario.keys import known_paths
 from bench.scenario.mistakes import PathError, Steps, did_you_mean, shown
 
@@ -100,6 +100,8 @@ def replace(data: Any, path: Steps, value: Any, done: Steps = ()) -> Any:
     step, rest = path[0], path[1:]
     if done == ("broker",) and isinstance(data, str):
         data = {"url" if "://" in data else "kind": data}
+    if isinstance(data, str) and step in PartKeys.model_fields and {*done} & {*CANVASES}:
+        data = {"task": data}
     if done == ("workload",) and data is None:
         raise PathError("the scenario has no workload to change. State one, or sweep `workload` as a whole")
     if data is None:
