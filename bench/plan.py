@@ -126,19 +126,19 @@ def _pace(setup: Setup, cores: int) -> float:
     of which as many make one completion.
     """
     calls = [
-        (part, call.weight * (call.items or part.times)) for call in setup.workload for part in call.calls
+        (part, call.weight * many, items) for call in setup.workload for part, many, items in _parts(call)
     ]
-    takers = [[g for g in setup.fleet if _takes(setup, g, call)] or list(setup.fleet) for call, _ in calls]
+    takers = [[g for g in setup.fleet if _takes(setup, g, call)] or list(setup.fleet) for call, *_ in calls]
     paces = []
     for group in setup.fleet:
         mix = [
-            (call, weight / len(groups))
-            for (call, weight), groups in zip(calls, takers, strict=True)
+            (call, weight / len(groups), items)
+            for (call, weight, items), groups in zip(calls, takers, strict=True)
             if any(taker is group for taker in groups)
         ]
         total = sum(call.weight for call in setup.workload)
         paces.append(
-            sum(weight for _, weight in mix) / total * _group_pace(group, mix, cores) if mix else 0.0
+            sum(weight for _, weight, _ in mix) / total * _group_pace(group, mix, cores) if mix else 0.0
         )
     return max(paces)
 
@@ -147,10 +147,20 @@ def _takes(setup: Setup, group: Workers, call: TaskCall) -> bool:
     return not group.queues or setup.route(call.task) in group.queues
 
 
-def _group_pace(workers: Workers, mix: Sequence[tuple[TaskCall, float]], cores: int) -> float:
-    """The same of one group alone: whatever is scarcest of consumers, cores and slots."""
-    total = sum(weight for _, weight in mix)
-    costs = [(weight / total, *_costs(call)) for call, weight in mix]
+def _parts(call: TaskCall) -> list[tuple[TaskCall, int, float]]:
+    """The tasks of an entry, how many messages each is in one unit, and how many items a message has."""
+    if call.items:
+        many = len(call.messages)
+        return [(call.parts[0], many, call.items / many)]
+    return [(part, part.times, 1.0) for part in call.calls]
+
+
+def _group_pace(workers: Workers, mix: Sequence[tuple[TaskCall, float, float]], cores: int) -> float:
+    """The same of one group alone: whatever is scarcest of consumers, cores and slots. ``mix``: tasks, their
+    weight, and how often a message calls them.
+    """
+    total = sum(weight for _, weight, _ in mix)
+    costs = [(weight * items / total, *_costs(call)) for call, weight, items in mix]
     locked = sum(share * gil for share, gil, _, _ in costs)
     free = sum(share * cpu for share, _, cpu, _ in costs)
     waiting = sum(share * wait for share, _, _, wait in costs)

@@ -35,6 +35,7 @@ def _grid(title: str, corner: str, rows: tuple[model.PhaseSummary, ...], metrics
         title=title,
         corner=corner,
         columns=tuple(map(tables.heading, shown)),
+        across="",
         rows=tuple((row.name, tuple(_text(m, row) for m in shown)) for row in rows),
     )
 
