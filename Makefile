@@ -24,7 +24,8 @@ bench-%: scenarios/%.yaml $(READY)
 	$(BIN)/celery-bench run $<
 
 test: $(READY)  ## run every test
-	$(BIN)/pytest
+	$(BIN)/pytest tests/unit tests/house --numprocesses auto
+	$(BIN)/pytest tests/integration tests/e2e tests/browser
 
 lint: $(READY)  ## format, lint, types and layers
 	$(BIN)/ruff format --check .

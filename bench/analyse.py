@@ -89,8 +89,10 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     parts: tuple[dict[str, Any], ...] = ()
     attempts: tuple[dict[str, Any], ...] = ()
     if recording.outcome == "ok" and counted["published"] > counted["lost"]:
-        found = steady_window(table, setup.slots) if setup.load.is_stationary else None
-        metrics = _metrics(table, counted, found, setup) | _prices(table, recording.samples, used)
+        slots = _slots(setup, recording.effective)
+        found = steady_window(table, slots) if setup.load.is_stationary else None
+        metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
+        metrics["items"] = metrics["throughput"] * calls_of_a_unit(table, found, setup.workload)
         metrics = known_metrics(metrics)
         if found:
             window = {k: getattr(found, k) for k in ("verdict", "start", "end", "tasks", "why")}
@@ -129,8 +131,15 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     )
 
 
+def _slots(setup: Setup, effective: Sequence[Mapping[str, Any]]) -> int:
+    """Where tasks could run at a time; where Celery chose the concurrency, what it took."""
+    took = {node.get("node"): node.get("concurrency") for node in effective}
+    groups = enumerate(setup.groups)
+    return sum(took.get(node) or g.concurrency if g.auto else g.concurrency for node, g in groups)
+
+
 def _metrics(
-    table: pd.DataFrame, counted: Mapping[str, int], window: Steady | None, setup: Setup
+    table: pd.DataFrame, counted: Mapping[str, int], window: Steady | None, slots: int
 ) -> dict[str, float]:
     """Metrics that follow from the events alone."""
     makespan = float(table["ended"].max())
@@ -138,16 +147,15 @@ def _metrics(
     out["makespan"] = makespan
     settled = window is not None and window.verdict != "never"
     out["throughput"] = window.rate if window and settled else counted["completed"] / makespan
-    out["items"] = out["throughput"] * _items(table, window if settled else None, setup.workload)
-    out["utilisation"] = float(table["service"].sum()) / (setup.slots * makespan)
+    out["utilisation"] = float(table["service"].sum()) / (slots * makespan)
     return out | statistics(durations(table))
 
 
-def _items(table: pd.DataFrame, window: Steady | None, workload: Sequence[TaskCall]) -> float:
-    """Calls of somebody's functions in a completed unit: the mean of those that throughput counts."""
+def calls_of_a_unit(table: pd.DataFrame, window: Steady | None, workload: Sequence[TaskCall]) -> float:
+    """How often a completed unit calls somebody's function: the mean of those that throughput counts."""
     completed = np.isin(table["state"].to_numpy(), COMPLETED)
     ended = table["ended"].to_numpy()
-    if window:
+    if window and window.verdict != "never":
         completed &= (ended >= window.start) & (ended <= window.end)
     totals = np.array([call.total for call in workload])
     of_each = totals[table["task"].to_numpy()[completed]]

@@ -90,7 +90,8 @@ class MessagesKeys(Keys):
     results: str = Field(
         default="",
         description="Where results are kept: `ignored` (by default, unless somebody waits for them or "
-        "a chord counts them), `broker`, `rpc`, `sql` (a SQLite file), `server` (a second Valkey), `app`, or a URL",
+        "a chord counts them), `broker`, `rpc`, `sql` (a SQLite file), `server` (a second Valkey), `app`, or "
+        "a URL",
         examples=["broker"],
         json_schema_extra={"default": "ignored"},
     )
