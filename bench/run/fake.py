@@ -4,18 +4,15 @@ Good for testing everything above ``run/`` and for seeing what a deep prefetch d
 up and never shown as measured. The same trial (its seed, its cell) always gives the same recording.
 """
 
-import heapq
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import count
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench import pacing
-from bench.canvas import Part, Underway
+from bench.canvas import Part
 from bench.events import (
     ENDED,
     EVENT_COLUMNS,
@@ -31,26 +28,18 @@ from bench.events import (
     Recording,
 )
 from bench.model import GREEN_POOLS, Setup, TaskCall, Trial, Workers
+from bench.run.simulation import RECEIVE_S, RETURN_S, Drawn, Groups, Loop, Simulation
 from bench.scenario import replay
 from bench.search import capacity
 
 PUBLISH_S = 0.0004
 """One ``apply_async``: about 2 500/s from one Python process."""
 
-RECEIVE_S = 0.00065
-"""CPU that a node's consumer spends on a task; at prefork's 1 440 no-ops a second it is busy all the time."""
-
 BROKER_S = 0.00005
 """CPU of the broker for a task."""
 
-DISPATCH_S = 0.0002
-"""From the consumer's hands to the task's first line."""
-
-RETURN_S = 0.0006
-"""From a task's end until who waits for its result has it."""
-
-LEAST_STEP_S, PAUSE_S = 5.0, 0.1
-"""Least length of a step of a search, and the rest until the next."""
+LEAST_STEP_S = 5.0
+"""Least length of a step of a search."""
 
 SPIN_S = 0.02
 """The reference spin where the host is as fast as ever."""
@@ -127,37 +116,6 @@ execute = Fake()
 """The plain one: every trial goes well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Drawn:
-    """What a load publishes. For each unit its entry of the workload and the messages it comes to (``first``
-    and how ``many``); for each message its unit, part and stage, seconds of service and CPU, and final state
-    (0: never ends).
-    """
-
-    choice: Any
-    first: Any
-    many: Any
-    unit: Any
-    part: Any
-    stage: Any
-    service: Floats
-    cpu: Floats
-    states: Any
-
-    @classmethod
-    def joined(cls, drawn: "Sequence[_Drawn]") -> "_Drawn":
-        """Loads one after the other."""
-        names = ("choice", "many", "part", "stage", "service", "cpu", "states")
-        told = {name: np.concatenate([getattr(each, name) for each in drawn]) for name in names}
-        many = told["many"]
-        return cls(first=np.cumsum(many) - many, unit=np.repeat(np.arange(many.size), many), **told)
-
-    def stage_of(self, unit: int, stage: int) -> list[int]:
-        """The messages of a unit's stage."""
-        own = range(self.first[unit], self.first[unit] + self.many[unit])
-        return [m for m in own if self.stage[m] == stage]
-
-
 class _Tasks:
     """What a trial's tasks are like."""
 
@@ -181,7 +139,7 @@ class _Tasks:
         service = [rows[:, 2:4].sum() * self._speed for rows in self._messages]
         return float(np.average(service, weights=self._weights))
 
-    def draw(self, n: int) -> _Drawn:
+    def draw(self, n: int) -> Drawn:
         """The next ``n`` units."""
         choice = np.asarray(pacing.choices(self._weights, n, self._seed))
         many = np.array([len(rows) for rows in self._messages])[choice]
@@ -194,30 +152,30 @@ class _Tasks:
         states = np.where(self._rng.random(unit.size) < kind[:, 4], FAILURE, SUCCESS)
         states[self._rng.random(unit.size) < self._losing] = 0
         part, stage = kind[:, 0].astype(int), kind[:, 1].astype(int)
-        return _Drawn(
+        return Drawn(
             choice=choice, first=first, many=many, unit=unit, part=part, stage=stage,
             service=service, cpu=kind[:, 2], states=states,
         )  # fmt: skip
 
 
-def _course(setup: Setup, seed: int, drawn: _Drawn) -> "_Course":
+def _course(setup: Setup, seed: int, drawn: Drawn) -> "Simulation":
     """The trial's tasks, run. A replayed load has the offsets of its file."""
     load = setup.load
     if load.shape == "closed":
-        return _Loop(setup.groups, load.clients or 1, drawn, setup.workload).run()
+        return Loop(setup.groups, load.clients or 1, drawn, setup.workload).run()
     due = replay.schedule(load)[0] if load.shape == "replay" else pacing.due_times(load, seed)
-    return _Course(setup.groups, due, drawn).run()
+    return Simulation(setup.groups, due, drawn).run()
 
 
-def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", _Drawn, dict[str, Any]]:
-    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one course with what
+def _search(setup: Setup, tasks: _Tasks) -> tuple["Simulation", Drawn, dict[str, Any]]:
+    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one simulation with what
     was published, and what ``Recording.search`` holds.
     """
     load, workers = setup.load, setup.groups
     slo = capacity.parse(load.slo)
     history: list[capacity.Judged] = []
     steps: list[dict[str, Any]] = []
-    parts: list[tuple[_Course, _Drawn]] = []
+    parts: list[tuple[Simulation, Drawn]] = []
     while True:
         then = capacity.next(
             history,
@@ -228,17 +186,17 @@ def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", _Drawn, dict[str, A
             slo=slo,
         )
         if isinstance(then, capacity.Answer):
-            drawn = _Drawn.joined([drawn for _, drawn in parts])
-            course = _Course.joined(workers, [part for part, _ in parts], drawn)
+            drawn = Drawn.joined([drawn for _, drawn in parts])
+            course = Simulation.joined(workers, [part for part, _ in parts], drawn)
             return course, drawn, {**asdict(then), "slo": str(slo), "steps": steps}
         drawn = tasks.draw(then.tasks)
-        course = _Course(workers, np.arange(then.tasks) / then.rate, drawn).run()
+        course = Simulation(workers, np.arange(then.tasks) / then.rate, drawn).run()
         history.append(_judged(slo, then, course))
         steps.append({**asdict(history[-1]), "first": sum(part.due.size for part, _ in parts)})
         parts.append((course, drawn))
 
 
-def _judged(slo: capacity.Slo, step: capacity.Step, course: "_Course") -> capacity.Judged:
+def _judged(slo: capacity.Slo, step: capacity.Step, course: "Simulation") -> capacity.Judged:
     first, ended = course.drawn.first, np.fmax.reduceat(course.ended, course.drawn.first)
     started, received = (np.fmin.reduceat(at, first) for at in (course.started, course.received))
     lost = np.logical_or.reduceat((course.drawn.states == 0) & ~np.isnan(course.started), first)
@@ -282,137 +240,7 @@ def _failing(call: TaskCall, share: float) -> float:
     return float(call.kwargs.get("chance", 1.0)) if call.task == "fail" else share
 
 
-Groups = Sequence[Workers]
-"""The group of each node."""
-
-
-class _Node:
-    def __init__(self, workers: Workers) -> None:
-        self.free = list(range(workers.concurrency))
-        self.reserved: deque[int] = deque()
-        self.fetching = False
-        self.limit = workers.concurrency * workers.prefetch or float("inf")
-
-
-class _Course:
-    """The simulation, of units ``due`` (s). Early ack: a node holds concurrency × multiplier tasks besides
-    those that run, and fetches the next while there is room; an idle node is offered new messages in turn.
-    """
-
-    def __init__(self, workers: Groups, due: Floats, drawn: _Drawn) -> None:
-        n = drawn.service.size
-        self.nodes = [_Node(group) for group in workers]
-        self.queue: deque[int] = deque()
-        self.clock = 0.0
-        self.due, self.drawn, self.service = due, drawn, drawn.service.tolist()
-        self._left: dict[tuple[int, int], int] = {}
-        self.received, self.started, self.ended = np.full((3, n), np.nan)
-        self.node, self.slot = np.zeros((2, n), dtype=int)
-        self._agenda: list[tuple[float, int, Callable[[int, int], None], int, int]] = []
-        self._order = count()
-        for unit, at in enumerate(due.tolist()):
-            if not np.isnan(at):
-                self._begin(unit, at)
-
-    @classmethod
-    def joined(cls, workers: Groups, parts: Sequence[Self], drawn: _Drawn) -> Self:
-        """Courses that were run, one after the other."""
-        whole = cls(workers, np.full(drawn.choice.size, np.nan), drawn)
-        starts = np.cumsum([0.0, *(part.clock + PAUSE_S for part in parts)])
-        pairs = list(zip(parts, starts, strict=False))
-        for name in ("due", "received", "started", "ended"):
-            setattr(whole, name, np.concatenate([getattr(part, name) + start for part, start in pairs]))
-        for name in ("node", "slot"):
-            setattr(whole, name, np.concatenate([getattr(part, name) for part in parts]))
-        whole.clock = float(starts[-1])
-        return whole
-
-    def run(self) -> Self:
-        while self._agenda:
-            self.clock, _, happen, node, seq = heapq.heappop(self._agenda)
-            happen(node, seq)
-        return self
-
-    def _begin(self, unit: int, at: float, stage: int = 0) -> None:
-        """Publish a stage of a unit."""
-        for message in (
-            self.drawn.stage_of(unit, stage) if self.drawn.many[unit] > 1 else [self.drawn.first[unit]]
-        ):
-            self._plan(at, self._publish, message % len(self.nodes), message)
-
-    def _ends_stage(self, message: int) -> None:
-        """The next stage of its unit begins when all of this one have succeeded."""
-        unit, stage = int(self.drawn.unit[message]), int(self.drawn.stage[message])
-        if self.drawn.many[unit] == 1 or self.drawn.states[message] != SUCCESS:
-            return
-        left = self._left.get((unit, stage), len(self.drawn.stage_of(unit, stage))) - 1
-        self._left[unit, stage] = left
-        if not left:
-            self._begin_next(unit, stage + 1)
-
-    def _begin_next(self, unit: int, stage: int) -> None:
-        if self.drawn.stage_of(unit, stage):
-            self._begin(unit, self.clock + RETURN_S, stage)
-
-    def _publish(self, first: int, seq: int) -> None:
-        self.queue.append(seq)
-        for node in (*range(first, len(self.nodes)), *range(first)):
-            self._fetch(node)
-
-    def _receive(self, node: int, seq: int) -> None:
-        self.received[seq], self.node[seq] = self.clock, node
-        self.nodes[node].fetching = False
-        self.nodes[node].reserved.append(seq)
-        self._start(node)
-        self._fetch(node)
-
-    def _end(self, node: int, seq: int) -> None:
-        self.ended[seq] = self.clock
-        heapq.heappush(self.nodes[node].free, int(self.slot[seq]))
-        self._ends_stage(seq)
-        self._start(node)
-        self._fetch(node)
-
-    def _start(self, node: int) -> None:
-        at = self.nodes[node]
-        while at.free and at.reserved:
-            seq = at.reserved.popleft()
-            self.slot[seq], self.started[seq] = heapq.heappop(at.free), self.clock + DISPATCH_S
-            self._plan(self.clock + DISPATCH_S + self.service[seq], self._end, node, seq)
-
-    def _fetch(self, node: int) -> None:
-        at = self.nodes[node]
-        if self.queue and not at.fetching and len(at.reserved) < at.limit:
-            at.fetching = True
-            self._plan(self.clock + RECEIVE_S, self._receive, node, self.queue.popleft())
-
-    def _plan(self, at: float, happen: Callable[[int, int], None], node: int, seq: int) -> None:
-        heapq.heappush(self._agenda, (at, next(self._order), happen, node, seq))
-
-
-class _Loop(_Course):
-    """Clients of whom each calls its next task when it has the result of its last."""
-
-    def __init__(self, workers: Groups, clients: int, drawn: _Drawn, workload: Sequence[TaskCall]) -> None:
-        due = np.full(drawn.choice.size, np.nan)
-        due[:clients] = 0.0
-        super().__init__(workers, due, drawn)
-        self._next = clients
-        self._underway = Underway(workload)
-
-    def _end(self, node: int, seq: int) -> None:
-        super()._end(node, seq)
-        drawn, unit = self.drawn, int(self.drawn.unit[seq])
-        part, ok = int(drawn.part[seq]), bool(drawn.states[seq] == SUCCESS)
-        if part and not self._underway.ended(unit, int(drawn.choice[unit]), part, 1, ok=ok):
-            return
-        if self._next < self.due.size:
-            self.due[self._next] = self.clock + RETURN_S
-            self._begin(self._next, self.clock + RETURN_S)
-            self._next += 1
-
-
-def _events(course: _Course, trial: Trial, drawn: _Drawn) -> pd.DataFrame:
+def _events(course: Simulation, trial: Trial, drawn: Drawn) -> pd.DataFrame:
     """The columns of events.parquet; a message with state 0 has no end."""
     setup, n = trial.cell.setup, course.due.size
     sent = (np.arange(n) - n) * PUBLISH_S if setup.load.shape == "flood" else course.due + PUBLISH_S
@@ -452,7 +280,7 @@ def _events(course: _Course, trial: Trial, drawn: _Drawn) -> pd.DataFrame:
     return events.sort_values("t_ns", kind="stable", ignore_index=True)
 
 
-def _samples(course: _Course, workers: Groups, cpu: Floats) -> pd.DataFrame:
+def _samples(course: Simulation, workers: Groups, cpu: Floats) -> pd.DataFrame:
     """The columns of samples.parquet, ten times a second from just before the load to just after."""
     t = np.arange(-SAMPLE_S, course.clock + 2 * SAMPLE_S, SAMPLE_S)
     received = np.searchsorted(np.sort(course.received), t)

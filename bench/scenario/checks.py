@@ -165,7 +165,7 @@ def _arguments(
     try:
         bound = signature.bind(*call.args, **kwargs)
     except TypeError as error:
-        named = (call.kwargs or not call.args) and path[-1] not in MAPS
+        named = (call.kwargs or not call.args) and not {*path[-1:]} & {*MAPS}
         key = "kwargs" if named else "args"
         text = f"{call.task} takes {_takes(signature)}: {error}"
         yield Mistake(path=(*path, key), text=text, also=((*path, "task"), (*path, "args")))
