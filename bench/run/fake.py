@@ -158,7 +158,7 @@ class _Tasks:
         )  # fmt: skip
 
 
-def _course(setup: Setup, seed: int, drawn: Drawn) -> "Simulation":
+def _course(setup: Setup, seed: int, drawn: Drawn) -> Simulation:
     """The trial's tasks, run. A replayed load has the offsets of its file."""
     load = setup.load
     if load.shape == "closed":
@@ -167,9 +167,9 @@ def _course(setup: Setup, seed: int, drawn: Drawn) -> "Simulation":
     return Simulation(setup.groups, due, drawn).run()
 
 
-def _search(setup: Setup, tasks: _Tasks) -> tuple["Simulation", Drawn, dict[str, Any]]:
-    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one simulation with what
-    was published, and what ``Recording.search`` holds.
+def _search(setup: Setup, tasks: _Tasks) -> tuple[Simulation, Drawn, dict[str, Any]]:
+    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one simulation with
+    what was published, and what ``Recording.search`` holds.
     """
     load, workers = setup.load, setup.groups
     slo = capacity.parse(load.slo)
@@ -196,7 +196,7 @@ def _search(setup: Setup, tasks: _Tasks) -> tuple["Simulation", Drawn, dict[str,
         parts.append((course, drawn))
 
 
-def _judged(slo: capacity.Slo, step: capacity.Step, course: "Simulation") -> capacity.Judged:
+def _judged(slo: capacity.Slo, step: capacity.Step, course: Simulation) -> capacity.Judged:
     first, ended = course.drawn.first, np.fmax.reduceat(course.ended, course.drawn.first)
     started, received = (np.fmin.reduceat(at, first) for at in (course.started, course.received))
     lost = np.logical_or.reduceat((course.drawn.states == 0) & ~np.isnan(course.started), first)
