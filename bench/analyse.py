@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.events import COMPLETED, INTENDED, NS, Recording, lanes, tasks
+from bench.events import COMPLETED, INTENDED, NS, Recording, lanes, parts_of, tasks
 from bench.model import (
     COUNTS,
     METRICS,
@@ -20,10 +20,20 @@ from bench.model import (
     PhaseSummary,
     Scenario,
     Setup,
+    TaskCall,
     Trial,
     TrialResult,
 )
-from bench.spans import by_phase, by_step, counts, durations, statistics
+from bench.spans import (
+    by_attempt,
+    by_part,
+    by_phase,
+    by_step,
+    counts,
+    durations,
+    known_metrics,
+    statistics,
+)
 from bench.speed import at_one_speed
 from bench.stats.intervals import arithmetic, geometric
 from bench.stats.steady import Steady, steady
@@ -69,20 +79,27 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     """The trial's line in ``trials.jsonl``. A failed trial has its counts and resources as far as they are
     known and no metrics, so that none of its numbers can slip into an estimate.
     """
-    table = tasks(recording.events)
+    setup = trial.cell.setup
+    table = tasks(recording.events, setup.workload)
     counted = counts(table)
     used = resources(recording.samples, *_span_ns(recording.events, table))
     metrics: dict[str, float] = {}
     window: dict[str, Any] = {}
     phases: tuple[dict[str, Any], ...] = ()
+    parts: tuple[dict[str, Any], ...] = ()
+    attempts: tuple[dict[str, Any], ...] = ()
     if recording.outcome == "ok" and counted["published"] > counted["lost"]:
-        slots = _slots(trial.cell.setup, recording.effective)
-        found = steady_window(table, slots) if trial.cell.setup.load.is_stationary else None
+        slots = _slots(setup, recording.effective)
+        found = steady_window(table, slots) if setup.load.is_stationary else None
         metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
-        metrics = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
+        metrics["items"] = metrics["throughput"] * calls_of_a_unit(table, found, setup.workload)
+        metrics = known_metrics(metrics)
         if found:
             window = {k: getattr(found, k) for k in ("verdict", "start", "end", "tasks", "why")}
-        phases = by_phase(trial.cell.setup.load, trial.seed, table)
+        phases = by_phase(setup.load, trial.seed, table)
+        attempts = by_attempt(recording.events) if counted["retried"] else ()
+        if any(call.canvas for call in setup.workload):
+            parts = by_part(parts_of(recording.events, table, setup.workload), setup.workload)
         if recording.search:
             phases = by_step(recording.search["steps"], table)
             metrics = _of_search(recording.search, phases, metrics)
@@ -102,6 +119,8 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
         metrics=metrics,
         steady=window,
         phases=phases,
+        parts=parts,
+        attempts=attempts,
         effective=recording.effective,
         mismatches=recording.mismatches,
         timings=recording.timings,
@@ -128,9 +147,19 @@ def _metrics(
     out["makespan"] = makespan
     settled = window is not None and window.verdict != "never"
     out["throughput"] = window.rate if window and settled else counted["completed"] / makespan
-    spans = durations(table)
-    out["utilisation"] = float(np.nansum(spans["service"])) / (slots * makespan)
-    return out | statistics(spans)
+    out["utilisation"] = float(table["service"].sum()) / (slots * makespan)
+    return out | statistics(durations(table))
+
+
+def calls_of_a_unit(table: pd.DataFrame, window: Steady | None, workload: Sequence[TaskCall]) -> float:
+    """How often a completed unit calls somebody's function: the mean of those that throughput counts."""
+    completed = np.isin(table["state"].to_numpy(), COMPLETED)
+    ended = table["ended"].to_numpy()
+    if window and window.verdict != "never":
+        completed &= (ended >= window.start) & (ended <= window.end)
+    totals = np.array([call.total for call in workload])
+    of_each = totals[table["task"].to_numpy()[completed]]
+    return float(of_each.mean()) if of_each.size else 0.0
 
 
 def _span_ns(events: pd.DataFrame, table: pd.DataFrame) -> tuple[int, int]:
@@ -220,7 +249,9 @@ def summarise(scenario: Scenario, results: Sequence[TrialResult]) -> list[CellSu
             trials=len(of_cell[cell.id]),
             failed_trials=len(of_cell[cell.id]) - len(ok[cell.id]),
             metrics=metrics[cell.id],
-            phases=_phase_summaries([r.phases for r in ok[cell.id] if not r.search]),
+            phases=_by_name([r.phases for r in ok[cell.id] if not r.search]),
+            parts=_by_name([r.parts for r in ok[cell.id]]),
+            attempts=_by_name([r.attempts for r in ok[cell.id]]),
         )
         for cell in scenario.cells
     ]
@@ -248,16 +279,17 @@ def _of_searches(ok: Sequence[TrialResult]) -> dict[str, Estimate]:
     }
 
 
-def _phase_summaries(trials: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[PhaseSummary, ...]:
-    """Phase by phase over the trials; they have the same phases, since the load says which."""
-    return tuple(
-        PhaseSummary(name=same[0]["name"], metrics=_estimates([phase["metrics"] for phase in same]))
-        for same in zip(*trials, strict=True)
-    )
+def _by_name(trials: Sequence[Sequence[Mapping[str, Any]]]) -> tuple[PhaseSummary, ...]:
+    """Phases, parts or attempts over the trials that had them (not every trial has a fourth attempt)."""
+    found: dict[str, list[Mapping[str, float]]] = {}
+    for entry in (entry for trial in trials for entry in trial):
+        found.setdefault(entry["name"], []).append(entry["metrics"])
+    return tuple(PhaseSummary(name=name, metrics=_estimates(metrics)) for name, metrics in found.items())
 
 
 def _estimates(trials: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
-    values = {name: [m[name] for m in trials if name in m] for name in METRICS}
+    names = dict.fromkeys([*METRICS, *(name for metrics in trials for name in metrics)])
+    values = {name: [m[name] for m in trials if name in m] for name in names}
     return {name: estimate(name, found) for name, found in values.items() if found}
 
 

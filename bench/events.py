@@ -12,17 +12,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-INTENDED, SENT, RECEIVED, STARTED, ENDED, RETURNED = range(1, 7)
-"""Kinds of event, as written by ``bench.run.eventlog``."""
+from bench.canvas import TaskCall
+from bench.parts import parts, with_canvases
+from bench.scatter import (
+    COMPLETED,
+    ENDED,
+    FAILURE,
+    IGNORED,
+    INTENDED,
+    NS,
+    RECEIVED,
+    REJECTED,
+    RETRY,
+    RETURNED,
+    REVOKED,
+    SENT,
+    STARTED,
+    SUCCESS,
+    WORKER_LOST,
+    Floats,
+    by_unit,
+    histories,
+)
 
-SUCCESS, FAILURE, RETRY, REVOKED, REJECTED, IGNORED, WORKER_LOST = range(1, 8)
-"""States of an end. Every state but RETRY is final."""
-
-COMPLETED = (SUCCESS, IGNORED)
-"""Final states of a task that did what it should; the other final states count as failed."""
-
-NS = 1e-9
-Floats = NDArray[np.float64]
+__all__ = (
+    "COMPLETED", "ENDED", "EVENT_COLUMNS", "FAILURE", "IGNORED", "INTENDED", "NS", "RECEIVED", "REJECTED",
+    "RETRY", "RETURNED", "REVOKED", "SAMPLE_COLUMNS", "SENT", "STARTED", "SUCCESS", "WORKER_LOST", "Floats",
+    "Recording", "by_time", "executions", "lanes", "no_events", "no_samples", "parts_of", "tasks",
+)  # fmt: skip
 
 EVENT_COLUMNS: Mapping[str, str] = {
     "seq": "int64",
@@ -33,6 +50,7 @@ EVENT_COLUMNS: Mapping[str, str] = {
     "node": "int16",
     "pid": "int32",
     "task": "int16",
+    "part": "int32",
 }
 SAMPLE_COLUMNS: Mapping[str, str] = {
     "t_ns": "int64",
@@ -84,103 +102,69 @@ class Recording:
     logs: Mapping[str, str] = field(default_factory=dict)
 
 
-def tasks(events: pd.DataFrame) -> pd.DataFrame:
-    """One row for each task that has an intended event, indexed by ``seq``.
+def tasks(events: pd.DataFrame, workload: Sequence[TaskCall] = ()) -> pd.DataFrame:
+    """One row for each unit (a task, or a canvas of ``workload``) that has an intended event, indexed by
+    ``seq``.
 
     Columns in seconds after the first intended time, NaN where there is no such event: ``intended``,
     ``sent`` (never after received: the loader notes a sending when the call returns, a fast worker has the
     task by then), ``received`` and ``started`` of the first attempt, ``last_started`` of the last one,
     ``ended`` (the first final end; a completing one goes before a failing one), ``returned`` (its caller had
-    the result; closed loop only). ``task``; ``state`` of
-    that end (0: none); ``attempts`` (starts), ``retries`` (retry ends), ``finals`` (final ends: more than
-    1 is a duplicate); ``node`` and ``pid`` that ran it last (−1: none).
+    the result; closed loop only). ``service``: seconds of all its executions. ``task``: its entry in the
+    workload; ``state`` of that end (0: none); ``attempts`` (starts), ``retries`` (retry ends), ``finals``
+    (final ends: more than 1 is a duplicate); ``node`` and ``pid`` that ran it last (−1: none).
+
+    Of a canvas: what began first and ended last of its parts, their sums, and ``path``: seconds of service
+    that no other part's could hide (NaN for plain tasks), see ``bench.parts``.
     """
-    if not events["t_ns"].is_monotonic_increasing:
-        events = events.sort_values("t_ns", kind="stable")
-    log = _Scatter(events)
+    log, numbers = by_unit(by_time(events))
     intended = log.first(log.kind == INTENDED)
-    ends = log.kind == ENDED
-    final = ends & (log.state != RETRY)
-    completing = final & np.isin(log.state, COMPLETED)
-    ended_at = log.first(completing)
-    ended_at = np.where(ended_at < 0, log.first(final & ~completing), ended_at)
-    received, ended = log.seconds(log.first(log.kind == RECEIVED)), log.seconds(ended_at)
-    starts = log.kind == STARTED
-    last_start = log.last(starts, not_after=ended_at)
-    ran = np.where(last_start >= 0, last_start, ended_at)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "task": log.pick("task", intended),
             "intended": log.seconds(intended),
-            "sent": np.minimum(log.seconds(log.first(log.kind == SENT)), _or_inf(received)),
-            "received": received,
-            "started": log.seconds(log.first(starts)),
-            "last_started": log.seconds(last_start),
-            "ended": ended,
+            "sent": log.seconds(log.first(log.kind == SENT)),
+            **histories(log),
             "returned": log.seconds(log.first(log.kind == RETURNED)),
-            "state": log.pick("state", ended_at, missing=0),
-            "attempts": log.count(starts),
-            "retries": log.count(ends & (log.state == RETRY)),
-            "finals": log.count(final),
-            "node": log.pick("node", ran),
-            "pid": log.pick("pid", ran),
+            "path": np.nan,
         },
-        index=pd.Index(log.seq, name="seq"),
+        index=pd.Index(numbers, name="seq"),
     )
+    if any(call.canvas for call in workload):
+        table = with_canvases(table, parts(table, log, workload))
+    table["sent"] = np.minimum(table["sent"], _or_inf(table["received"].to_numpy()))
+    return table
 
 
-class _Scatter:
-    """Events sorted by time, addressed by the row of their task: array writes instead of a group-by, which
-    is some fifty times slower for millions of tasks. Positions are −1 where a task has no such event."""
+def parts_of(events: pd.DataFrame, table: pd.DataFrame, workload: Sequence[TaskCall]) -> pd.DataFrame:
+    """One row for each part of each canvas in ``table``, that of ``tasks``; columns as ``bench.parts``
+    explains.
+    """
+    return parts(table, by_unit(by_time(events))[0], workload)
 
-    def __init__(self, events: pd.DataFrame) -> None:
-        self.events = events
-        self.t, seq = events["t_ns"].to_numpy(), events["seq"].to_numpy()
-        self.kind, self.state = events["kind"].to_numpy(), events["state"].to_numpy()
-        intended = seq[self.kind == INTENDED]
-        self.n = n = intended.size
-        self.start = int(self.t[self.kind == INTENDED].min()) if n else 0
-        if n and intended.min() == 0 and intended.max() == n - 1 and np.bincount(intended).all():
-            self.seq, self.row, self.known = np.arange(n), seq, (seq >= 0) & (seq < n)
-            return
-        self.seq = np.unique(intended)  # numbers are missing: slower, so only where it must be
-        self.n = n = self.seq.size
-        self.row = np.searchsorted(self.seq, seq)
-        self.known = np.append(self.seq, -1)[self.row] == seq if n else np.zeros(seq.size, dtype=bool)
 
-    def first(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Position of each task's first event under ``mask``: written backwards, so that the first stays."""
-        return self._write(np.flatnonzero(mask & self.known)[::-1])
+def executions(events: pd.DataFrame, workload: Sequence[TaskCall] = ()) -> pd.DataFrame:
+    """One row for each message that somebody executes: plain tasks, and the parts of canvases instead of
+    them. ``task`` counts the tasks of all entries: ``[call for entry in workload for call in entry.calls]``.
+    """
+    table = tasks(events, workload)
+    if not any(call.canvas for call in workload):
+        return table
+    first = np.cumsum([0, *(len(call.calls) for call in workload)])
+    each = parts_of(events, table, workload)
+    each["task"] = first[each["task"]] + each["call"]
+    plain = table[table["path"].isna() & ~table.index.isin(each["seq"])]
+    plain = plain.assign(task=first[plain["task"]])
+    return pd.concat([plain, each[[c for c in each if c in plain]]], ignore_index=True)
 
-    def last(self, mask: NDArray[np.bool_], *, not_after: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Position of each task's last event under ``mask``, not after its event at ``not_after`` if it has
-        one.
-        """
-        at = np.flatnonzero(mask & self.known)
-        limit = not_after[self.row[at]]
-        return self._write(at[(limit < 0) | (at < limit)])
 
-    def _write(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
-        out = np.full(self.n, -1, dtype=np.int64)
-        out[self.row[at]] = at
-        return out
-
-    def count(self, mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-        rows = self.row[np.flatnonzero(mask & self.known)]
-        return np.bincount(rows, minlength=self.n).astype(np.int32)
-
-    def seconds(self, at: NDArray[np.int64]) -> Floats:
-        out = np.full(self.n, np.nan)
-        there = at >= 0
-        out[there] = (self.t[at[there]] - self.start) * NS
-        return out
-
-    def pick(self, column: str, at: NDArray[np.int64], missing: int = -1) -> NDArray[np.integer[Any]]:
-        values = self.events[column].to_numpy()
-        out = np.full(self.n, missing, dtype=values.dtype)
-        there = at >= 0
-        out[there] = values[at[there]]
-        return out
+def by_time(events: pd.DataFrame) -> pd.DataFrame:
+    """The events in the order in which they happened; those of an older run get the ``part`` 0."""
+    if "part" not in events:
+        events = events.assign(part=np.int32(0))
+    if not events["t_ns"].is_monotonic_increasing:
+        events = events.sort_values("t_ns", kind="stable")
+    return events
 
 
 def _or_inf(values: Floats) -> Floats:

@@ -6,7 +6,7 @@
     part      := label | path "=" label            the last step of a path is enough: pool=gevent
     limit     := number unit, of the metric's kind
                    durations, makespan, cpu_per_task   250ms  1.5s  2m
-                   throughput, capacity                500/s  30/min
+                   throughput, items, capacity         500/s  30/min
                    memory                              400MiB  1.5GB
                    utilisation                         80%  0.8
                    cpu (cores), counts                 1.5  0
@@ -141,7 +141,7 @@ def _quantity(metric: str) -> Callable[[str], float]:
     """How the limit of this metric is written."""
     if metric.endswith(")") or metric in ("makespan", "cpu_per_task"):
         return units.duration
-    if metric in ("throughput", "capacity"):
+    if metric in ("throughput", "items", "capacity"):
         return units.rate
     if metric == "memory":
         return units.size

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from bench.canvas import CANVASES as CANVASES  # noqa: PLC0414  mypy: these nouns are ours to hand on
+from bench.canvas import TaskCall as TaskCall  # noqa: PLC0414
+
 FORMAT = 2
 """Version of everything written under ``results/``; raised when a reader of the old form would go wrong."""
 
@@ -25,11 +28,21 @@ RESULTS = ("ignored", "broker", "rpc", "sql", "server", "app")
 DEFAULT_QUEUE = "celery"
 """Where tasks go without a route, as in Celery."""
 
-DURATIONS = ("lateness", "broker_wait", "prefetch_wait", "wait", "service", "response", "roundtrip")
+DURATIONS = (
+    "lateness",
+    "broker_wait",
+    "prefetch_wait",
+    "wait",
+    "service",
+    "response",
+    "roundtrip",
+    "overhead",
+)
 STATISTICS = ("p50", "p90", "p95", "p99", "p999", "mean", "max")
 COUNTS = ("failed", "retried", "lost", "duplicated")
 PLAIN_METRICS = (
     "throughput",
+    "items",
     "makespan",
     "utilisation",
     "capacity",
@@ -39,7 +52,7 @@ PLAIN_METRICS = (
     *COUNTS,
 )
 METRICS = PLAIN_METRICS + tuple(f"{s}({d})" for d in DURATIONS for s in STATISTICS)
-HIGHER_IS_BETTER = frozenset({"throughput", "utilisation", "capacity"})
+HIGHER_IS_BETTER = frozenset({"throughput", "items", "utilisation", "capacity"})
 
 CIRCUMSTANCES = ("workload", "load")
 """Axes on a path below these describe the work, not a choice: advice is given for each of their values."""
@@ -138,27 +151,6 @@ class Messages:
     serializer: str | None = None
     compression: str | None = None
     results: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCall:
-    """One kind of task in the mix; ``weight`` is its share relative to the others.
-
-    ``payload`` bytes of records travel along as the argument of that name; ``countdown`` and ``expires`` in
-    seconds; ``rate_limit`` as Celery writes it (``10/s`` for each worker). ``arguments``: where they come
-    from instead, a CSV file, ``module:callable``, or rows that take turns.
-    """
-
-    task: str
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    weight: float = 1.0
-    payload: int | None = None
-    priority: int | None = None
-    countdown: float | None = None
-    expires: float | None = None
-    rate_limit: str | None = None
-    arguments: str | tuple[Any, ...] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +266,7 @@ class Setup:
     def queues(self) -> tuple[str, ...]:
         """The scenario's queues: those that the fleet names, then those that tasks go to."""
         named = [queue for group in self.fleet for queue in group.queues]
-        routed = [self.route(call.task) for call in self.workload]
+        routed = [self.route(part.task) for call in self.workload for part in call.calls]
         return tuple(dict.fromkeys([*named, *routed]))
 
     def route(self, task: str) -> str:
@@ -353,6 +345,8 @@ class TrialResult:
     resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     broker: Mapping[str, float] = field(default_factory=dict)
     phases: tuple[Mapping[str, Any], ...] = ()
+    parts: tuple[Mapping[str, Any], ...] = ()
+    attempts: tuple[Mapping[str, Any], ...] = ()
     search: Mapping[str, Any] = field(default_factory=dict)
     host: Mapping[str, float] = field(default_factory=dict)
 
@@ -389,7 +383,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseSummary:
-    """One phase of a chained load over all finished trials of a cell."""
+    """A phase of a chained load, a part of a canvas or an attempt, over all finished trials of a cell."""
 
     name: str
     metrics: Mapping[str, Estimate]
@@ -406,6 +400,8 @@ class CellSummary:
     failed_trials: int
     metrics: Mapping[str, Estimate]
     phases: tuple[PhaseSummary, ...] = ()
+    parts: tuple[PhaseSummary, ...] = ()
+    attempts: tuple[PhaseSummary, ...] = ()
     doubts: tuple[Doubt, ...] = ()
 
 
@@ -444,7 +440,8 @@ def _setup(data: Mapping[str, Any]) -> Setup:
 
 def _task(data: Mapping[str, Any]) -> TaskCall:
     rows = data["arguments"] if isinstance(data["arguments"], str) else tuple(data["arguments"])
-    return TaskCall(**{**data, "args": tuple(data["args"]), "arguments": rows})
+    parts = tuple(_task(part) for part in data.get("parts", ()))
+    return TaskCall(**{**data, "args": tuple(data["args"]), "arguments": rows, "parts": parts})
 
 
 def _workers(data: Mapping[str, Any]) -> Workers:

@@ -11,8 +11,10 @@ import os
 import random
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from bench import units
+from bench.canvas import distinct
 from bench.errors import UsageError
 from bench.model import GREEN_POOLS, Load, Scenario, Setup, TaskCall, Trial, Workers
 
@@ -87,9 +89,11 @@ def estimate_seconds(scenarios: Sequence[Scenario]) -> float:
 
 def trial_seconds(setup: Setup, cores: int | None = None) -> float:
     """Roughly how long one trial takes, on so many cores (default: this machine's)."""
-    pace = _pace(setup, cores or os.cpu_count() or 1)
-    warmup = setup.warmup_per_slot * setup.slots * pace
-    longest = max(sum(_costs(call)) for call in setup.workload)
+    cores = cores or os.cpu_count() or 1
+    pace = _pace(setup, cores)
+    tasks = distinct(setup.workload) if any(call.canvas for call in setup.workload) else setup.workload
+    warmup = setup.warmup_per_slot * setup.slots * _pace(replace(setup, workload=tuple(tasks)), cores)
+    longest = max(_alone(call) for call in setup.workload)
     return OVERHEAD_S + warmup + _load_seconds(setup, pace, longest)
 
 
@@ -101,7 +105,7 @@ def _load_seconds(setup: Setup, pace: float, longest: float) -> float:
     if load.shape == "saturate":
         return _search_seconds(load, pace, longest)
     if load.shape == "closed":  # the slots that no client keeps busy stand idle
-        alone = _mean_cost(setup.workload) + ROUND_TRIP_S
+        alone = _mean_alone(setup.workload) + ROUND_TRIP_S
         pace = max(pace, alone / (load.clients or 1))
     work = load.count * pace + longest / 2  # the last one is rarely just beginning
     return max(work, load.length)
@@ -118,21 +122,23 @@ def _search_seconds(load: Load, pace: float, longest: float) -> float:
 
 def _pace(setup: Setup, cores: int) -> float:
     """Seconds from one completion to the next over the whole fleet: of the group that takes longest for its
-    part, where a task that several groups could take is shared evenly.
+    part, where a task that several groups could take is shared evenly. Parts of a canvas are tasks of a mix,
+    of which as many make one completion.
     """
-    takers = [
-        [g for g in setup.fleet if _takes(setup, g, call)] or list(setup.fleet) for call in setup.workload
+    calls = [
+        (part, call.weight * many, items) for call in setup.workload for part, many, items in _parts(call)
     ]
+    takers = [[g for g in setup.fleet if _takes(setup, g, call)] or list(setup.fleet) for call, *_ in calls]
     paces = []
     for group in setup.fleet:
         mix = [
-            (call, call.weight / len(groups))
-            for call, groups in zip(setup.workload, takers, strict=True)
+            (call, weight / len(groups), items)
+            for (call, weight, items), groups in zip(calls, takers, strict=True)
             if any(taker is group for taker in groups)
         ]
         total = sum(call.weight for call in setup.workload)
         paces.append(
-            sum(weight for _, weight in mix) / total * _group_pace(group, mix, cores) if mix else 0.0
+            sum(weight for _, weight, _ in mix) / total * _group_pace(group, mix, cores) if mix else 0.0
         )
     return max(paces)
 
@@ -141,10 +147,20 @@ def _takes(setup: Setup, group: Workers, call: TaskCall) -> bool:
     return not group.queues or setup.route(call.task) in group.queues
 
 
-def _group_pace(workers: Workers, mix: Sequence[tuple[TaskCall, float]], cores: int) -> float:
-    """The same of one group alone: whatever is scarcest of consumers, cores and slots."""
-    total = sum(weight for _, weight in mix)
-    costs = [(weight / total, *_costs(call)) for call, weight in mix]
+def _parts(call: TaskCall) -> list[tuple[TaskCall, int, float]]:
+    """The tasks of an entry, how many messages each is in one unit, and how many items a message has."""
+    if call.items:
+        many = len(call.messages)
+        return [(call.parts[0], many, call.items / many)]
+    return [(part, part.times, 1.0) for part in call.calls]
+
+
+def _group_pace(workers: Workers, mix: Sequence[tuple[TaskCall, float, float]], cores: int) -> float:
+    """The same of one group alone: whatever is scarcest of consumers, cores and slots. ``mix``: tasks, their
+    weight, and how often a message calls them.
+    """
+    total = sum(weight for _, weight, _ in mix)
+    costs = [(weight * items / total, *_costs(call)) for call, weight, items in mix]
     locked = sum(share * gil for share, gil, _, _ in costs)
     free = sum(share * cpu for share, _, cpu, _ in costs)
     waiting = sum(share * wait for share, _, _, wait in costs)
@@ -159,10 +175,21 @@ def _group_pace(workers: Workers, mix: Sequence[tuple[TaskCall, float]], cores: 
     return max(computing, (locked + free + waiting) / workers.slots, consumer / workers.nodes)
 
 
-def _mean_cost(workload: Sequence[TaskCall]) -> float:
-    """Seconds that a task of the mix takes by itself."""
+def _mean_alone(workload: Sequence[TaskCall]) -> float:
+    """Seconds that a unit of the mix takes by itself."""
     total = sum(call.weight for call in workload)
-    return sum(call.weight / total * sum(_costs(call)) for call in workload)
+    return sum(call.weight / total * _alone(call) for call in workload)
+
+
+def _alone(call: TaskCall) -> float:
+    """Seconds of a task; of a canvas the longest part of each stage, with slots for all."""
+    if not call.canvas:
+        return sum(_costs(call))
+    stages: dict[int, float] = {}
+    for part in call.messages:
+        took = part.items * sum(_costs(call.calls[part.call]))
+        stages[part.stage] = max(stages.get(part.stage, 0.0), took)
+    return sum(stages.values()) + ROUND_TRIP_S * (len(stages) - 1)
 
 
 def _costs(call: TaskCall) -> tuple[float, float, float]:

@@ -91,7 +91,8 @@ def _delivery_mode(setup: Setup) -> int | None:
 
 
 def _annotations(setup: Setup) -> dict[str, Any] | None:
-    limits = {call.task: {"rate_limit": call.rate_limit} for call in setup.workload if call.rate_limit}
+    calls = [part for call in setup.workload for part in call.calls]
+    limits = {call.task: {"rate_limit": call.rate_limit} for call in calls if call.rate_limit}
     return limits or None
 
 

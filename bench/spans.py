@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from bench import pacing
-from bench.events import COMPLETED, Floats
-from bench.model import COUNTS, METRICS, Load
+from bench.canvas import part_names
+from bench.events import COMPLETED, NS, RETRY, STARTED, Floats, by_time
+from bench.model import COUNTS, METRICS, Load, TaskCall
 from bench.pacing import Phase
+from bench.scatter import by_message, runs
 from bench.stats.quantiles import LEVELS, quantiles
 from bench.units import format_rate
 
@@ -22,7 +24,8 @@ def durations(tasks: pd.DataFrame) -> dict[str, Floats]:
     """Seconds of each of ``model.DURATIONS`` for every task that ended finally, in the order of ``tasks``.
 
     Failed tasks are in: leaving out those that ran into a time limit would flatter. NaN where a part
-    never happened (a revoked task was not started). wait = lateness + broker_wait + prefetch_wait.
+    never happened (a revoked task was not started; a plain task has no overhead). wait = lateness +
+    broker_wait + prefetch_wait.
     """
     ended = tasks[tasks["state"] != 0]
     at = {name: ended[name].to_numpy() for name in _TIMES}
@@ -32,13 +35,14 @@ def durations(tasks: pd.DataFrame) -> dict[str, Floats]:
         "broker_wait": np.maximum(at["received"] - published, 0.0),
         "prefetch_wait": at["started"] - at["received"],
         "wait": np.maximum(at["started"] - at["intended"], 0.0),
-        "service": at["ended"] - at["last_started"],
+        "service": at["service"],
         "response": at["ended"] - at["intended"],
         "roundtrip": at["returned"] - at["intended"],
+        "overhead": np.maximum(at["ended"] - at["intended"] - at["path"], 0.0),
     }
 
 
-_TIMES = ("intended", "sent", "received", "started", "last_started", "ended", "returned")
+_TIMES = ("intended", "sent", "received", "started", "ended", "returned", "service", "path")
 
 
 def counts(tasks: pd.DataFrame) -> dict[str, int]:
@@ -69,6 +73,61 @@ def statistics(spans: Mapping[str, Floats]) -> dict[str, float]:
         out |= {f"{p}({name})": q for p, q in zip(LEVELS, found, strict=True) if q is not None}
         out |= {f"mean({name})": float(values.mean()), f"max({name})": float(values.max())}
     return out
+
+
+def known_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Those that are numbers, in the order of ``model.METRICS``."""
+    return {name: float(metrics[name]) for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
+
+
+def by_part(parts: pd.DataFrame, workload: Sequence[TaskCall]) -> tuple[dict[str, Any], ...]:
+    """One entry for each part of each canvas, parts alike of one stage together: ``name``, ``tasks`` that
+    ended, and the ``metrics`` of their service, their wait (since each could have begun) and their counts.
+    """
+    out = []
+    number, task = parts["number"].to_numpy(), parts["task"].to_numpy()
+    for entry, call in enumerate(workload):
+        first = 1
+        for name, many in part_names(call) if call.canvas else ():
+            own = parts[(task == entry) & (number >= first) & (number < first + many)]
+            first += many
+            ended = own[own["state"] != 0]
+            spans = {
+                "wait": np.maximum(ended["started"] - ended["begin"], 0.0).to_numpy(),
+                "service": ended["service"].to_numpy(),
+            }
+            counted = {
+                n: float(c) for n, c in counts(own).items() if n in ("failed", "retried", "duplicated")
+            }
+            metrics = known_metrics(statistics(spans) | counted)
+            out.append({"name": f"{call.name}: {name}", "tasks": len(ended), "metrics": metrics})
+    return tuple(out)
+
+
+def by_attempt(events: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """One entry for each attempt (``name`` 1, 2, 3 …) of the tasks and parts, where anything was
+    retried: how many ``started succeeded retried failed``, and statistics of their service.
+    """
+    log, known = by_message(by_time(events))
+    if not (log.known & (log.state == RETRY)).any():
+        return ()
+    start, end = runs(log, known)
+    tried = events["attempt"].to_numpy()[start]
+    state, took = log.state[end], (log.t[end] - log.t[start]) * NS
+    every = events["attempt"].to_numpy()[log.known & (log.kind == STARTED)]
+    out = []
+    for attempt in np.unique(every).tolist():
+        own = state[tried == attempt]
+        good, retried = np.isin(own, COMPLETED).sum(), (own == RETRY).sum()
+        found = {
+            "started": float((every == attempt).sum()),
+            "succeeded": float(good),
+            "retried": float(retried),
+            "failed": float(own.size - good - retried),
+        }
+        metrics = found | statistics({"service": took[tried == attempt]})
+        out.append({"name": str(attempt + 1), "metrics": metrics})
+    return tuple(out)
 
 
 def by_phase(load: Load, seed: int, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
@@ -114,7 +173,7 @@ def _entries(phases: Sequence[Phase], table: pd.DataFrame) -> tuple[dict[str, An
         metrics = {name: float(counted[name]) for name in COUNTS} | statistics(durations(own))
         if end > phase.start:
             metrics["throughput"] = inside / (end - phase.start)
-        known = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
+        known = known_metrics(metrics)
         start = max(0.0, phase.start)
         out.append({"name": phase.name, "start": start, "end": end, "tasks": len(own), "metrics": known})
     return tuple(out)

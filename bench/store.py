@@ -274,7 +274,7 @@ def _read_line(line: bytes, where: str) -> TrialResult:
     _check_format(version, where)
     known = {f.name for f in fields(TrialResult)}
     data = {
-        key: tuple(v) if key in ("effective", "mismatches", "phases") else v
+        key: tuple(v) if key in ("effective", "mismatches", "phases", "parts", "attempts") else v
         for key, v in data.items()
         if key in known
     }

@@ -78,11 +78,16 @@ def format_ratio(value: float) -> str:
     return f"{_digits(value)} ×"
 
 
+def format_count(value: float) -> str:
+    """ "1 440"; of several trials the mean, with a digit behind the point where it has one."""
+    return _digits(value) if value >= 1000 else f"{value:.4g}"
+
+
 def format_metric(name: str, value: float) -> str:
     """A metric's value in the unit a person reads."""
     if name.endswith(")") or name in ("makespan", "cpu_per_task"):
         return format_duration(value)
-    if name in ("throughput", "capacity"):
+    if name in ("throughput", "items", "capacity"):
         return format_rate(value)
     if name == "memory":
         return format_size(value)

@@ -62,7 +62,7 @@ def disable_prefetch(e: Evidence) -> str | None:
     advice="Use prefetch 1 with acks: late, which holds no more than the slots, or disable_prefetch.",
 )
 def priority_prefetch(e: Evidence) -> str | None:
-    if len({call.priority for call in e.cell.setup.workload}) < 2:
+    if len({call.priority for entry in e.cell.setup.workload for call in entry.calls}) < 2:
         return None
     late = _acks_late(e)
     beyond = [n for group in e.cell.setup.fleet if (n := _beyond_slots(group, late))]
@@ -89,7 +89,7 @@ def _beyond_slots(group: Workers, late: bool) -> float:
 )
 def countdown(e: Evidence) -> str | None:
     setup = e.cell.setup
-    if all(call.countdown is None for call in setup.workload):
+    if all(call.countdown is None for entry in setup.workload for call in entry.calls):
         return None
     if setup.broker.queue == "quorum":
         return "Tasks that wait for their countdown use up the prefetch count: others wait behind them."

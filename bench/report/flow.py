@@ -75,7 +75,7 @@ def flow_figure(view: ScenarioView, run: "store.Run") -> FlowFigure:
         for cell, trial in zip(cells, trials_of_one_block(cells, view.scenario.metric), strict=True):
             log = kept(run.events, trial.trial) if trial else None
             if trial is not None and log is not None:
-                found.append((cell, trial.trial, events.tasks(log)))
+                found.append((cell, trial.trial, events.tasks(log, cell.setup.workload)))
         if found:
             left_out = sum(cell.measured for cell in part.cells) - len(found)
             panels.append(_panel(part.title, found, left_out))

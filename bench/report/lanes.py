@@ -85,7 +85,7 @@ def lane_figure(view: ScenarioView, run: "store.Run") -> LaneFigure:
         chosen = trials_of_one_block(cells, view.scenario.metric)
         for cell, trial in zip(cells, chosen, strict=True):
             log = kept(run.events, trial.trial) if trial else None
-            tasks = None if log is None else events.tasks(log)
+            tasks = None if log is None else events.executions(log, cell.setup.workload)
             if trial is not None and tasks is not None and tasks["last_started"].notna().any():
                 row.append((part.title, cell, trial.trial, tasks))
         if row:
@@ -140,8 +140,8 @@ def _spread(pair: tuple[CellView, CellView]) -> float:
 
 
 def _calls(cell: CellView) -> tuple[str, ...]:
-    """A name for each entry of the cell's workload: the task, with what tells it from the others."""
-    calls = cell.setup.workload
+    """A name for each task of the cell's workload, with what tells it from the others."""
+    calls = [call for entry in cell.setup.workload for call in entry.calls]
     twice = {c.task for c in calls if sum(c.task == other.task for other in calls) > 1}
 
     def name(call: Any) -> str:
@@ -176,7 +176,7 @@ def panel(
     groups: Sequence[Workers],
     kinds: Sequence[int],
 ) -> LanePanel:
-    """One trial's lanes from its tasks (as ``events.tasks`` returns them).
+    """One trial's lanes from its tasks (as ``events.executions`` returns them).
 
     ``groups`` holds the group of each node, ``kinds`` for each entry of the workload which kind of task
     it is.
@@ -278,6 +278,9 @@ def _spans(
             busy[row] = _overlap(start[m], end[m], edges)
         share = busy / (edges[1] - edges[0])
         lane, span = np.nonzero(share > 0.005)
+        foot_before, foot = foot, foot + share
+        if not lane.size:  # no-ops between longer tasks: nothing to be seen
+            continue
         out.append(
             Bars(
                 kind=int(kind),
@@ -285,10 +288,9 @@ def _spans(
                 start=edges[span],
                 width=np.full(len(span), edges[1] - edges[0]),
                 height=share[lane, span],
-                foot=foot[lane, span],
+                foot=foot_before[lane, span],
             )
         )
-        foot = foot + share
     return tuple(out)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench import store, units
 from bench.expect import HELD, REFUTED, UNDECIDED
-from bench.report import answer, beliefs, conditions, phases, searches, tables
+from bench.report import answer, beliefs, conditions, parts, phases, searches, tables
 from bench.report.view import Part, ScenarioView
 
 MOST_COLUMNS = 6
@@ -46,6 +46,7 @@ def _section(view: ScenarioView, run: store.Run) -> list[str]:
     )
     each = [phases.of_cell(p, cell) for p in view.parts for cell in p.cells if cell.summary.phases]
     out += [_folded("Every phase", "\n\n".join(_grid(grid) for grid in each))]
+    out += [_folded("Parts and attempts", "\n\n".join(_grid(grid) for grid in parts.grids(view)))]
     steps = "\n\n".join(_grid(grid) for grid in searches.step_grids(view))
     out += [_folded("Steps of the search", steps)]
     out += [_folded("To use it", commands), _folded("Doubts", _doubts(view))]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import model, store, units
-from bench.report import answer, beliefs, conditions, labels, markdown, palette, phases, sheet, tables
+from bench.report import answer, beliefs, conditions, labels, markdown, palette, parts, phases, sheet, tables
 from bench.report import folder as folders
 from bench.report.charts import Chart, charts, drift_chart, slug
 from bench.report.view import GateView, ScenarioView, collect
@@ -40,7 +40,8 @@ def _fill(run: store.Run, folder: Path) -> None:
     files = ["report.md", "cells.csv", "trials.csv"]
     (folder / "cells.csv").write_text(tables.cells_csv(views), encoding="utf-8")
     (folder / "trials.csv").write_text(tables.trials_csv(views), encoding="utf-8")
-    for name, text in (("phases.csv", tables.phases_csv(views)), ("steps.csv", tables.steps_csv(views))):
+    told = {f"{what}s.csv": tables.phases_csv(views, what) for what in ("phase", "part", "attempt")}
+    for name, text in (*told.items(), ("steps.csv", tables.steps_csv(views))):
         if text:
             (folder / name).write_text(text, encoding="utf-8")
             files.append(name)
@@ -103,6 +104,7 @@ def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool)
         "figures": pictures(charts(view, run, prefix), folder),
         "table": _table(view),
         "phases": [grid for part in view.parts if (grid := phases.compact(part, by_phase))],
+        "parts": parts.grids(view),
         "failures": _failures(view),
         "scenario_name": scenario.name,
         "shape": f"{units.plural(len(scenario.cells), 'cell')}, {scenario.repeats} × each",

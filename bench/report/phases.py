@@ -21,12 +21,14 @@ class Grid:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     best: frozenset[str] = frozenset()
     """Names of rows that are the best, or perhaps as good."""
+    across: str = "phase"
+    """What the columns are."""
 
     def turned(self) -> "Grid":
         """Rows as columns, for where there are many columns; which rows are best is lost."""
         return Grid(
             title=self.title,
-            corner="phase",
+            corner=self.across,
             columns=tuple(name for name, _ in self.rows),
             rows=tuple((name, tuple(row[i] for _, row in self.rows)) for i, name in enumerate(self.columns)),
         )

@@ -101,6 +101,7 @@ def scale_of(metric: str, high: float) -> tuple[float, str]:
         return (2.0**30, "GiB") if high >= 2.0**30 else (2.0**20, "MiB")
     plain = {
         "throughput": (1.0, "tasks/s"),
+        "items": (1.0, "items/s"),
         "capacity": (1.0, "tasks/s"),
         "utilisation": (0.01, "%"),
         "cpu": (1.0, "cores"),

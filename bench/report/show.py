@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bench import doubts, expect, model, store, units
 from bench.errors import BenchError
-from bench.report import answer, beliefs, conditions, phases, searches, tables
+from bench.report import answer, beliefs, conditions, parts, phases, searches, tables
 from bench.report.drift import drift_figure
 from bench.report.view import GateView, Part, ScenarioView, collect
 
@@ -47,6 +47,8 @@ def _cell_json(summary: model.CellSummary, trials: Sequence[model.TrialResult]) 
         "failed_trials": summary.failed_trials,
         "metrics": _numbers(summary.metrics),
         "phases": [{"name": phase.name, "metrics": _numbers(phase.metrics)} for phase in summary.phases],
+        "parts": [{"name": part.name, "metrics": _numbers(part.metrics)} for part in summary.parts],
+        "attempts": [{"name": tried.name, "metrics": _numbers(tried.metrics)} for tried in summary.attempts],
         "searches": [searches.as_json(trial) for trial in trials if trial.ok and trial.search],
         "host": [{"trial": trial.trial, **trial.host} for trial in trials if trial.host],
         "doubts": [asdict(doubt) for doubt in summary.doubts],
@@ -87,6 +89,8 @@ def _render_scenario(view: ScenarioView, run: store.Run, console: Console, *, ev
         elif any(cell.results for cell in part.cells):
             console.print(_fitting(part, tables.main_metrics(view), console))
         _render_phases(part, phases.metric_by_phase(view), console, every=every)
+        for grid in (grid for cell in part.cells for grid in parts.of_cell(part, cell)):
+            console.print(*_grids(grid, console))
     for finding in answer.findings(view):
         console.print(Text(finding.text, style="" if finding.decided else "yellow"))
     for remark in conditions.remarks(view, run):

@@ -56,6 +56,7 @@ def main_metrics(view: ScenarioView) -> tuple[str, ...]:
     wanted = (
         view.scenario.metric,
         "throughput",
+        *(("items", "p50(overhead)") if has_canvas(view.cells) else ()),
         "makespan",
         f"p95({duration})",
         "mean(prefetch_wait)",
@@ -76,9 +77,15 @@ def main_metrics(view: ScenarioView) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m for m in (*wanted, *bad) if m in have))
 
 
+def has_canvas(cells: Iterable[CellView]) -> bool:
+    """Whether any of their workloads holds a canvas; without one, items are tasks."""
+    return any(call.canvas for cell in cells for call in cell.setup.workload)
+
+
 def metric_groups(part: Part) -> list[list[str]]:
     """Every metric that any of the cells has: the plain ones, then each duration's statistics."""
     have = {m for cell in part.cells for m in cell.summary.metrics}
+    have -= set() if has_canvas(part.cells) else {"items"}
     groups = [list(model.PLAIN_METRICS)]
     groups += [[f"{s}({d})" for s in model.STATISTICS] for d in model.DURATIONS]
     return [found for group in groups if (found := [m for m in group if m in have])]
@@ -204,17 +211,17 @@ def trials_csv(views: Iterable[ScenarioView]) -> str:
     return _csv(lines)
 
 
-def phases_csv(views: Iterable[ScenarioView]) -> str:
-    """One line for each cell, phase and metric, SI units; empty where no load has phases."""
+def phases_csv(views: Iterable[ScenarioView], what: str = "phase") -> str:
+    """One line for each cell, phase (part, attempt) and metric, SI units; empty where no cell has any."""
     listed = list(views)
     axes = _axes(listed)
     lines: list[list[object]] = []
     for s in (cell.summary for view in listed for cell in view.cells):
         head = [s.scenario, s.cell, *(s.settings.get(a, "") for a in axes)]
-        for phase in s.phases:
+        for phase in {"phase": s.phases, "part": s.parts, "attempt": s.attempts}[what]:
             for metric, e in phase.metrics.items():
                 lines.append([*head, phase.name, metric, repr(e.point), _si(e.lower), _si(e.upper), e.n])
-    names = ["scenario", "cell", *axes, "phase", "metric", "point", "lower", "upper", "n"]
+    names = ["scenario", "cell", *axes, what, "metric", "point", "lower", "upper", "n"]
     return _csv([names, *lines]) if lines else ""
 
 

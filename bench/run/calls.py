@@ -17,7 +17,7 @@ Call = tuple[Any, Any, dict[str, Any], dict[str, Any]]
 
 
 class Kind:
-    """One entry of the workload. ``call(seq)`` is what task ``seq`` is."""
+    """A task of the workload. ``call(seq)`` is what task ``seq`` is."""
 
     def __init__(self, app: Any, spec: dict[str, Any], seed: int) -> None:
         self.task = app.tasks[spec["task"]]
@@ -38,6 +38,11 @@ class Kind:
             if spec["payload"] is not None:
                 kwargs["payload"] = records(spec["payload"])
             self._rows.append((self.task, args, kwargs, self.options))
+
+    def publish(self, seq: int, marks: dict[str, Any], producer: Any, **more: Any) -> Any:
+        """Publish task ``seq`` as everybody does; its result. ``more`` goes before its own options."""
+        task, args, kwargs, options = self.call(seq)
+        return task.apply_async(args, kwargs, producer=producer, **{**(more or options), **marks})
 
     def call(self, seq: int) -> Call:
         """A row by turns; what a callable returns depends on the trial's seed and the number alone."""

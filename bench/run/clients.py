@@ -55,7 +55,7 @@ class Clients:
             self._connected.wait()
             self._begun.wait()
             while (seq := numbers()) < len(choice) and not self._errors:
-                self._call(producer, seq, self._loader.kinds[choice[seq]].call(seq))
+                self._call(producer, seq, self._loader.kinds[choice[seq]])
         except threading.BrokenBarrierError:
             return
         except Exception as error:
@@ -70,11 +70,11 @@ class Clients:
         task = self._loader.app.tasks["celery.accumulate"]
         task.apply_async(queue=queues[n % len(queues)], producer=producer).get()
 
-    def _call(self, producer: Any, seq: int, call: Any) -> None:
+    def _call(self, producer: Any, seq: int, kind: Any) -> None:
         loader, events = self._loader, self._loader.events
         write = loader.log.write
         write(events.INTENDED, seq)
-        result = loader.send_one(producer, seq, call)
+        result = kind.publish(seq, loader.marks(seq), producer)
         write(events.SENT, seq)
         result.get(propagate=False)
         write(events.RETURNED, seq)

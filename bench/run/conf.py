@@ -10,6 +10,8 @@ from bench.run.broker import RunningBroker
 
 KEPT_FOR_CLIENTS = "broker"
 """Where results go when the load waits for them and the scenario does not say."""
+KEPT_FOR_CHORDS = {"rabbitmq": "server"}
+"""Where they go when only a chord does, by broker: RabbitMQ has no store that could count a chord's parts."""
 
 
 def queue_names(setup: Setup, name: str) -> dict[str, str]:
@@ -24,7 +26,11 @@ def safe(queue: str) -> str:
 
 def results_kept(setup: Setup) -> str:
     """Where the results of this setup are kept: one of ``model.RESULTS`` or a URL."""
-    return setup.messages.results or (KEPT_FOR_CLIENTS if setup.load.shape == "closed" else "ignored")
+    if setup.messages.results:
+        return setup.messages.results
+    if any(call.canvas == "chord" for call in setup.workload):
+        return KEPT_FOR_CHORDS.get(setup.broker.kind, KEPT_FOR_CLIENTS)
+    return KEPT_FOR_CLIENTS if setup.load.shape == "closed" else "ignored"
 
 
 def of_trial(setup: Setup, broker: RunningBroker, backend: str, name: str, folder: Path) -> dict[str, Any]:

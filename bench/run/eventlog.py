@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 INTENDED, SENT, RECEIVED, STARTED, ENDED, RETURNED = 1, 2, 3, 4, 5, 6
 SUCCESS, FAILURE, RETRY, REVOKED, REJECTED, IGNORED, WORKER_LOST = 1, 2, 3, 4, 5, 6, 7
 
+PART_SHIFT = 28
+"""A part of a canvas is ``unit + (part << PART_SHIFT)``: 268 million units, and parts up to 524 287 fit
+into the 47 bits that a task's id has for it.
+"""
+
 MAGIC = b"CBEVENT1"
 HEADER = struct.Struct("<8siii")
 ERRNO = struct.Struct("<i")
@@ -37,6 +42,16 @@ SEGMENT_MASK = SEGMENT_RECORDS - 1
 SEGMENT_BYTES = SEGMENT_RECORDS * RECORD_BYTES
 """Reserved at a time: 384 KiB, a whole number of pages, small beside a worker's memory."""
 CHUNK_BYTES = 2048 * RECORD_BYTES
+
+
+def number_of(unit: int, part: int) -> int:
+    """The number of a unit's part; part 0 is the unit itself."""
+    return unit + (part << PART_SHIFT)
+
+
+def split(numbers: Any) -> tuple[Any, Any]:
+    """Unit and part of such a number, or of an array of them; none may be negative."""
+    return numbers & ((1 << PART_SHIFT) - 1), numbers >> PART_SHIFT
 
 
 class EventLog:

@@ -4,17 +4,15 @@ Good for testing everything above ``run/`` and for seeing what a deep prefetch d
 up and never shown as measured. The same trial (its seed, its cell) always gives the same recording.
 """
 
-import heapq
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import count
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench import pacing
+from bench.canvas import Part
 from bench.events import (
     ENDED,
     EVENT_COLUMNS,
@@ -30,26 +28,18 @@ from bench.events import (
     Recording,
 )
 from bench.model import GREEN_POOLS, Setup, TaskCall, Trial, Workers
+from bench.run.simulation import RECEIVE_S, RETURN_S, Drawn, Groups, Loop, Simulation
 from bench.scenario import replay
 from bench.search import capacity
 
 PUBLISH_S = 0.0004
 """One ``apply_async``: about 2 500/s from one Python process."""
 
-RECEIVE_S = 0.00065
-"""CPU that a node's consumer spends on a task; at prefork's 1 440 no-ops a second it is busy all the time."""
-
 BROKER_S = 0.00005
 """CPU of the broker for a task."""
 
-DISPATCH_S = 0.0002
-"""From the consumer's hands to the task's first line."""
-
-RETURN_S = 0.0006
-"""From a task's end until who waits for its result has it."""
-
-LEAST_STEP_S, PAUSE_S = 5.0, 0.1
-"""Least length of a step of a search, and the rest until the next."""
+LEAST_STEP_S = 5.0
+"""Least length of a step of a search."""
 
 SPIN_S = 0.02
 """The reference spin where the host is as fast as ever."""
@@ -99,11 +89,11 @@ class Fake:
         tasks = _Tasks(trial, self.host(trial) * noise, self.failing, self.losing, rng)
         search: dict[str, Any] = {}
         if setup.load.shape == "saturate":
-            course, choice, states, search = _search(setup, tasks)
+            course, drawn, search = _search(setup, tasks)
         else:
-            service, choice, states = tasks.draw(setup.load.count)
-            course = _course(setup, trial.seed, service)
-        events = _events(course, trial, choice, states)
+            drawn = tasks.draw(setup.load.count)
+            course = _course(setup, trial.seed, drawn)
+        events = _events(course, trial, drawn)
         reason = self.broken.get(trial.id) or self.broken.get(trial.cell.id) or ""
         if reason:
             events = events.iloc[: len(events) // 2]
@@ -113,7 +103,7 @@ class Fake:
             reason=reason,
             log_tail=f"[node-0] {reason}" if reason else "",
             events=events,
-            samples=_samples(course, setup.groups, tasks.cpu[choice]),
+            samples=_samples(course, setup.groups, drawn.cpu),
             effective=tuple(_effective(group, node) for node, group in enumerate(setup.groups)),
             timings={"boot": 0.5, "warmup": 0.1, "load": course.clock, "overhead": 0.2},
             search={} if reason else search,
@@ -127,49 +117,65 @@ execute = Fake()
 
 
 class _Tasks:
-    """What a trial's tasks are like. ``cpu``: CPU seconds of each entry of the workload."""
+    """What a trial's tasks are like."""
 
     def __init__(
         self, trial: Trial, speed: float, failing: float, losing: float, rng: np.random.Generator
     ) -> None:
-        workload = trial.cell.setup.workload
-        times = [_seconds(call, trial.cell.setup.fleet[0]) for call in workload]
-        self.cpu = np.array([cpu for cpu, _ in times])
-        self._service = np.array([cpu + idle for cpu, idle in times]) * speed
-        self._weights, self._seed, self._rng = [call.weight for call in workload], trial.seed, rng
-        self._failing, self._losing = np.array([_failing(call, failing) for call in workload]), losing
+        setup = trial.cell.setup
+        self._weights, self._seed, self._rng = [call.weight for call in setup.workload], trial.seed, rng
+        self._speed, self._losing = speed, losing
+        self._messages = []
+        for call in setup.workload:
+            rows = []
+            for number, part in enumerate(call.messages or [Part(0, 0, 1)], start=bool(call.canvas)):
+                task = call.calls[part.call]
+                cpu, idle = (part.items * seconds for seconds in _seconds(task, setup.fleet[0]))
+                rows.append((number, part.stage, cpu, idle, _failing(task, failing)))
+            self._messages.append(np.array(rows))
 
     @property
     def mean_service_s(self) -> float:
-        return float(np.average(self._service, weights=self._weights))
+        service = [rows[:, 2:4].sum() * self._speed for rows in self._messages]
+        return float(np.average(service, weights=self._weights))
 
-    def draw(self, n: int) -> tuple[Floats, Any, Any]:
-        """Service (s), entry of the workload and final state (0: never ends) of the next ``n`` tasks."""
+    def draw(self, n: int) -> Drawn:
+        """The next ``n`` units."""
         choice = np.asarray(pacing.choices(self._weights, n, self._seed))
-        service = self._service[choice] * np.exp(self._rng.normal(0, 0.01, n))
-        states = np.where(self._rng.random(n) < self._failing[choice], FAILURE, SUCCESS)
-        states[self._rng.random(n) < self._losing] = 0
-        return service, choice, states
+        many = np.array([len(rows) for rows in self._messages])[choice]
+        kinds = np.concatenate(self._messages)
+        base = np.cumsum([0, *(len(rows) for rows in self._messages)])[choice]
+        first = np.cumsum(many) - many
+        unit = np.repeat(np.arange(n), many)
+        kind = kinds[base[unit] + np.arange(unit.size) - first[unit]]
+        service = (kind[:, 2] + kind[:, 3]) * self._speed * np.exp(self._rng.normal(0, 0.01, unit.size))
+        states = np.where(self._rng.random(unit.size) < kind[:, 4], FAILURE, SUCCESS)
+        states[self._rng.random(unit.size) < self._losing] = 0
+        part, stage = kind[:, 0].astype(int), kind[:, 1].astype(int)
+        return Drawn(
+            choice=choice, first=first, many=many, unit=unit, part=part, stage=stage,
+            service=service, cpu=kind[:, 2], states=states,
+        )  # fmt: skip
 
 
-def _course(setup: Setup, seed: int, service: Floats) -> "_Course":
+def _course(setup: Setup, seed: int, drawn: Drawn) -> Simulation:
     """The trial's tasks, run. A replayed load has the offsets of its file."""
     load = setup.load
     if load.shape == "closed":
-        return _Loop(setup.groups, load.clients or 1, service).run()
+        return Loop(setup.groups, load.clients or 1, drawn, setup.workload).run()
     due = replay.schedule(load)[0] if load.shape == "replay" else pacing.due_times(load, seed)
-    return _Course(setup.groups, due, service).run()
+    return Simulation(setup.groups, due, drawn).run()
 
 
-def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", Any, Any, dict[str, Any]]:
-    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one course with the
-    choice and states of its tasks, and what ``Recording.search`` holds.
+def _search(setup: Setup, tasks: _Tasks) -> tuple[Simulation, Drawn, dict[str, Any]]:
+    """The steps that ``capacity.next`` asks for, each on an empty queue: all of them in one simulation with
+    what was published, and what ``Recording.search`` holds.
     """
     load, workers = setup.load, setup.groups
     slo = capacity.parse(load.slo)
     history: list[capacity.Judged] = []
     steps: list[dict[str, Any]] = []
-    parts: list[tuple[_Course, Any, Any]] = []
+    parts: list[tuple[Simulation, Drawn]] = []
     while True:
         then = capacity.next(
             history,
@@ -180,31 +186,34 @@ def _search(setup: Setup, tasks: _Tasks) -> tuple["_Course", Any, Any, dict[str,
             slo=slo,
         )
         if isinstance(then, capacity.Answer):
-            course = _Course.joined(workers, [part for part, _, _ in parts])
-            choice, states = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
-            return course, choice, states, {**asdict(then), "slo": str(slo), "steps": steps}
-        service, choice, states = tasks.draw(then.tasks)
-        course = _Course(workers, np.arange(then.tasks) / then.rate, service).run()
-        history.append(_judged(slo, then, course, states))
-        steps.append({**asdict(history[-1]), "first": sum(part.due.size for part, _, _ in parts)})
-        parts.append((course, choice, states))
+            drawn = Drawn.joined([drawn for _, drawn in parts])
+            course = Simulation.joined(workers, [part for part, _ in parts], drawn)
+            return course, drawn, {**asdict(then), "slo": str(slo), "steps": steps}
+        drawn = tasks.draw(then.tasks)
+        course = Simulation(workers, np.arange(then.tasks) / then.rate, drawn).run()
+        history.append(_judged(slo, then, course))
+        steps.append({**asdict(history[-1]), "first": sum(part.due.size for part, _ in parts)})
+        parts.append((course, drawn))
 
 
-def _judged(slo: capacity.Slo, step: capacity.Step, course: "_Course", states: Any) -> capacity.Judged:
+def _judged(slo: capacity.Slo, step: capacity.Step, course: Simulation) -> capacity.Judged:
+    first, ended = course.drawn.first, np.fmax.reduceat(course.ended, course.drawn.first)
+    started, received = (np.fmin.reduceat(at, first) for at in (course.started, course.received))
+    lost = np.logical_or.reduceat((course.drawn.states == 0) & ~np.isnan(course.started), first)
     t = np.arange(0.0, step.seconds, SAMPLE_S / 2)
-    backlog = np.searchsorted(course.due, t, "right") - np.searchsorted(np.sort(course.ended), t, "right")
+    backlog = np.searchsorted(course.due, t, "right") - np.searchsorted(np.sort(ended), t, "right")
     sent = course.due + PUBLISH_S
     values = {
-        "wait": course.started - course.due,
-        "broker_wait": np.maximum(course.received - sent, 0.0),
-        "prefetch_wait": course.started - course.received,
-        "service": course.ended - course.started,
-        "response": course.ended - course.due,
+        "wait": started - course.due,
+        "broker_wait": np.maximum(received - sent, 0.0),
+        "prefetch_wait": started - received,
+        "service": np.add.reduceat(np.nan_to_num(course.ended - course.started), first),
+        "response": ended - course.due,
     }[slo.duration]
     return capacity.judge(
         slo,
         course.due,
-        np.where(states > 0, values, np.nan),
+        np.where(lost, np.nan, values),
         t,
         backlog.astype(float),
         rate=step.rate,
@@ -231,143 +240,47 @@ def _failing(call: TaskCall, share: float) -> float:
     return float(call.kwargs.get("chance", 1.0)) if call.task == "fail" else share
 
 
-Groups = Sequence[Workers]
-"""The group of each node."""
-
-
-class _Node:
-    def __init__(self, workers: Workers) -> None:
-        self.free = list(range(workers.concurrency))
-        self.reserved: deque[int] = deque()
-        self.fetching = False
-        self.limit = workers.concurrency * workers.prefetch or float("inf")
-
-
-class _Course:
-    """The simulation. Early ack: a node holds concurrency × multiplier tasks besides those that run, and
-    fetches the next while there is room; an idle node is offered new messages in turn."""
-
-    def __init__(self, workers: Groups, due: Floats, service: Floats) -> None:
-        n = due.size
-        self.nodes = [_Node(group) for group in workers]
-        self.queue: deque[int] = deque()
-        self.clock = 0.0
-        self.due, self.service = due, service.tolist()
-        self.received, self.started, self.ended = np.full((3, n), np.nan)
-        self.node, self.slot = np.zeros((2, n), dtype=int)
-        self._agenda: list[tuple[float, int, Callable[[int, int], None], int, int]] = []
-        self._order = count()
-        for seq, at in enumerate(due.tolist()):
-            if not np.isnan(at):
-                self._plan(at, self._publish, seq % len(workers), seq)
-
-    @classmethod
-    def joined(cls, workers: Groups, parts: Sequence[Self]) -> Self:
-        """Courses that were run, one after the other."""
-        whole = cls(workers, np.zeros(0), np.zeros(0))
-        starts = np.cumsum([0.0, *(part.clock + PAUSE_S for part in parts)])
-        pairs = list(zip(parts, starts, strict=False))
-        for name in ("due", "received", "started", "ended"):
-            setattr(whole, name, np.concatenate([getattr(part, name) + start for part, start in pairs]))
-        for name in ("node", "slot"):
-            setattr(whole, name, np.concatenate([getattr(part, name) for part in parts]))
-        whole.clock = float(starts[-1])
-        return whole
-
-    def run(self) -> Self:
-        while self._agenda:
-            self.clock, _, happen, node, seq = heapq.heappop(self._agenda)
-            happen(node, seq)
-        return self
-
-    def _publish(self, first: int, seq: int) -> None:
-        self.queue.append(seq)
-        for node in (*range(first, len(self.nodes)), *range(first)):
-            self._fetch(node)
-
-    def _receive(self, node: int, seq: int) -> None:
-        self.received[seq], self.node[seq] = self.clock, node
-        self.nodes[node].fetching = False
-        self.nodes[node].reserved.append(seq)
-        self._start(node)
-        self._fetch(node)
-
-    def _end(self, node: int, seq: int) -> None:
-        self.ended[seq] = self.clock
-        heapq.heappush(self.nodes[node].free, int(self.slot[seq]))
-        self._start(node)
-        self._fetch(node)
-
-    def _start(self, node: int) -> None:
-        at = self.nodes[node]
-        while at.free and at.reserved:
-            seq = at.reserved.popleft()
-            self.slot[seq], self.started[seq] = heapq.heappop(at.free), self.clock + DISPATCH_S
-            self._plan(self.clock + DISPATCH_S + self.service[seq], self._end, node, seq)
-
-    def _fetch(self, node: int) -> None:
-        at = self.nodes[node]
-        if self.queue and not at.fetching and len(at.reserved) < at.limit:
-            at.fetching = True
-            self._plan(self.clock + RECEIVE_S, self._receive, node, self.queue.popleft())
-
-    def _plan(self, at: float, happen: Callable[[int, int], None], node: int, seq: int) -> None:
-        heapq.heappush(self._agenda, (at, next(self._order), happen, node, seq))
-
-
-class _Loop(_Course):
-    """Clients of whom each calls its next task when it has the result of its last."""
-
-    def __init__(self, workers: Groups, clients: int, service: Floats) -> None:
-        due = np.full(service.size, np.nan)
-        due[:clients] = 0.0
-        super().__init__(workers, due, service)
-        self._next = clients
-
-    def _end(self, node: int, seq: int) -> None:
-        super()._end(node, seq)
-        if self._next < self.due.size:
-            self.due[self._next] = self.clock + RETURN_S
-            self._plan(self.clock + RETURN_S, self._publish, self._next % len(self.nodes), self._next)
-            self._next += 1
-
-
-def _events(course: _Course, trial: Trial, choice: Any, states: Any) -> pd.DataFrame:
-    """The columns of events.parquet; a task with state 0 has no end."""
+def _events(course: Simulation, trial: Trial, drawn: Drawn) -> pd.DataFrame:
+    """The columns of events.parquet; a message with state 0 has no end."""
     setup, n = trial.cell.setup, course.due.size
-    seq = np.arange(n)
-    sent = (seq - n) * PUBLISH_S if setup.load.shape == "flood" else course.due + PUBLISH_S
+    sent = (np.arange(n) - n) * PUBLISH_S if setup.load.shape == "flood" else course.due + PUBLISH_S
+    whole = {"seq": np.arange(n), "part": 0, "task": drawn.choice}
+    each = {"seq": drawn.unit, "part": drawn.part, "task": drawn.choice[drawn.unit]}
+    came, ended = np.flatnonzero(~np.isnan(course.started)), np.flatnonzero(drawn.states)
+    ended = np.intersect1d(came, ended)
     parent = PARENT_PID * (1 + course.node)
     child = parent + (1 + course.slot if setup.fleet[0].pool == "prefork" else 0)
+    units = np.arange(n)
     rows = [
-        (INTENDED, course.due, -1, LOADER_PID, seq),
-        (SENT, sent, -1, LOADER_PID, seq),
-        (RECEIVED, course.received, course.node, parent, seq),
-        (STARTED, course.started, course.node, child, seq),
-        (ENDED, course.ended, course.node, child, np.flatnonzero(states)),
+        (INTENDED, course.due, -1, LOADER_PID, units, whole),
+        (SENT, sent, -1, LOADER_PID, units, whole),
+        (RECEIVED, course.received, course.node, parent, came, each),
+        (STARTED, course.started, course.node, child, came, each),
+        (ENDED, course.ended, course.node, child, ended, each),
     ]
     if setup.load.shape == "closed":
-        rows.append((RETURNED, course.ended + RETURN_S, -1, LOADER_PID, np.flatnonzero(states)))
+        latest = np.full(n, np.nan)
+        np.fmax.at(latest, drawn.unit[ended], course.ended[ended])
+        rows.append((RETURNED, latest + RETURN_S, -1, LOADER_PID, np.flatnonzero(~np.isnan(latest)), whole))
     frames = [
         pd.DataFrame(
             {
-                "seq": seq,
-                "t_ns": START_NS + np.round(at * 1e9).astype("int64"),
+                **of,
+                "t_ns": START_NS + np.round(np.nan_to_num(at) * 1e9).astype("int64"),
                 "kind": kind,
-                "state": states if kind == ENDED else 0,
+                "state": drawn.states if kind == ENDED else 0,
                 "attempt": 0,
                 "node": node,
                 "pid": pid,
-                "task": choice,
             }
         ).iloc[kept]
-        for kind, at, node, pid, kept in rows
+        for kind, at, node, pid, kept, of in rows
     ]
     events = pd.concat(frames, ignore_index=True).astype(dict(EVENT_COLUMNS))
     return events.sort_values("t_ns", kind="stable", ignore_index=True)
 
 
-def _samples(course: _Course, workers: Groups, cpu: Floats) -> pd.DataFrame:
+def _samples(course: Simulation, workers: Groups, cpu: Floats) -> pd.DataFrame:
     """The columns of samples.parquet, ten times a second from just before the load to just after."""
     t = np.arange(-SAMPLE_S, course.clock + 2 * SAMPLE_S, SAMPLE_S)
     received = np.searchsorted(np.sort(course.received), t)

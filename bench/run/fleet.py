@@ -114,7 +114,7 @@ def start(setup: Setup, place: Place) -> Fleet:
             "app": place.app,
             "settings": {**place.conf, **asked},
             "asked": sorted(asked),
-            "tasks": sorted({call.task for call in setup.workload}),
+            "tasks": sorted({part.task for call in setup.workload for part in call.calls}),
             "argv": arguments(group, node_name(index, place.tag), place.warm_queues[index]),
             "cpus": group.cpus,
             "folder": str(place.folder),

@@ -1,6 +1,7 @@
 """Follows a trial from the outside, by reading its event files: what was sent, what has ended, and when."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bench.canvas import TaskCall, Underway
+from bench.events import no_events
 from bench.run import eventlog
 
 Times = npt.NDArray[np.int64]
+Choice = Callable[[], Sequence[int] | npt.NDArray[np.int16]]
 
 
 class Follower:
-    """Counts of warm-up and load, kept up to date by ``poll``.
+    """Counts of warm-up and load, kept up to date by ``poll``. A canvas of ``workload`` counts as one.
 
-    ``intended_ns`` and ``ended_ns`` hold each task's times by its number, 0 where it has none yet.
+    ``intended_ns`` and ``ended_ns`` hold each unit's times by its number, 0 where it has none yet.
+    ``choice()`` tells each unit's entry of the workload.
     """
 
-    def __init__(self, folder: Path, tasks: int) -> None:
+    def __init__(
+        self, folder: Path, tasks: int, workload: Sequence[TaskCall] = (), choice: Choice = lambda: ()
+    ) -> None:
+        self._underway, self._choice = Underway(workload), choice
         self._folder = folder
         self._tails: dict[str, eventlog.Tail] = {}
         self._warm: set[int] = set()
@@ -43,7 +51,9 @@ class Follower:
     def _take(self, records: "np.ndarray[Any, Any]") -> None:
         if not len(records):
             return
-        kind, seq = records["kind"], records["seq"]
+        kind, number = records["kind"], records["seq"]
+        unit, part = eventlog.split(number)
+        seq, part = np.where(number < 0, number, unit), np.where(number < 0, 0, part)
         self.sent += int(np.count_nonzero(kind == eventlog.SENT))
         self.returned += int(np.count_nonzero(kind == eventlog.RETURNED))
         due = kind == eventlog.INTENDED
@@ -52,10 +62,23 @@ class Follower:
         final = (kind == eventlog.ENDED) & (records["state"] != eventlog.RETRY)
         self._warm.update(seq[final & (seq < 0)].tolist())
         final &= seq >= 0
+        of_parts = np.flatnonzero(final & (part > 0))
+        final &= part == 0
         seqs, first = np.unique(seq[final], return_index=True)
         fresh = self.ended_ns[seqs] == 0
         self.ended += int(np.count_nonzero(fresh))
         self.ended_ns[seqs[fresh]] = records["t_ns"][final][first[fresh]]
+        for at in of_parts.tolist():
+            self._part_ended(int(seq[at]), int(part[at]), records[at])
+
+    def _part_ended(self, unit: int, part: int, record: Any) -> None:
+        if self.ended_ns[unit]:
+            return
+        entry, ok = int(self._choice()[unit]), bool(record["state"] == eventlog.SUCCESS)
+        ended = self._underway.ended(unit, entry, part, int(record["t_ns"]), ok=ok)
+        if ended:
+            self.ended += 1
+            self.ended_ns[unit] = ended
 
     def _room_for(self, seqs: Times) -> None:
         needed = int(seqs.max()) + 1
@@ -75,18 +98,20 @@ class Follower:
 
 
 def collect(folder: Path, choice: npt.NDArray[np.int16], first: int = 0) -> pd.DataFrame:
-    """All events of the load, from task ``first`` on, in the columns of docs/results.md, sorted by time."""
+    """All events of the load, from unit ``first`` on, in the columns of docs/results.md, sorted by time."""
     parts = []
     for path in sorted(folder.glob("events-*.bin")):
         records, node, pid = eventlog.read(path)
-        records = records[records["seq"] >= first]
-        columns: dict[str, Any] = {
-            name: records[name] for name in ("seq", "t_ns", "kind", "state", "attempt")
-        }
+        records = records[records["seq"] >= 0]
+        unit, part = eventlog.split(records["seq"])
+        records, unit, part = (values[unit >= first] for values in (records, unit, part))
+        columns: dict[str, Any] = {"seq": unit}
+        columns |= {name: records[name] for name in ("t_ns", "kind", "state", "attempt")}
         columns["node"] = np.full(len(records), node, np.int16)
         columns["pid"] = np.full(len(records), pid, np.int32)
-        columns["task"] = choice[records["seq"]].astype(np.int16)
+        columns["task"] = choice[unit].astype(np.int16)
+        columns["part"] = part.astype(np.int32)
         parts.append(pd.DataFrame(columns))
     if not parts:
-        return pd.DataFrame(columns=["seq", "t_ns", "kind", "state", "attempt", "node", "pid", "task"])
+        return no_events()
     return pd.concat(parts, ignore_index=True).sort_values("t_ns", kind="stable", ignore_index=True)

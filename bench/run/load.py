@@ -48,10 +48,18 @@ class Loader:
         self.bulk = _sibling("bulk")
         self.log = self.events.EventLog(spec["folder"], -1)
         calls = _sibling("calls")
-        self.kinds = [calls.Kind(self.app, call, spec["seed"]) for call in spec["calls"]]
-        self.producer = self.app.producer_pool.acquire(block=True)
+        self.tasks = [calls.Kind(self.app, call, spec["seed"]) for call in spec["calls"]]
+        self.kinds = [self._kind(entry) for entry in spec["entries"]]
+        # of its own: with `pool_limit: 1` the app's pool has none left for a canvas
+        self.producer = self.app.amqp.Producer(self.app.connection_for_write(), auto_declare=False)
         self.cut = self.is_open = False
         signal.signal(signal.SIGUSR1, self._cut_short)
+
+    def _kind(self, entry: dict[str, Any]) -> Any:
+        """What publishes this entry of the workload."""
+        if not entry["canvas"]:
+            return self.tasks[entry["messages"][0][0]]
+        return _sibling("canvases").Canvas(entry, self.tasks, self.marks, self.events.number_of)
 
     def _cut_short(self, *_: Any) -> None:
         self.cut = True
@@ -62,21 +70,12 @@ class Loader:
         for queue, wanted in zip(self.spec["warm_queues"], self.spec["warmups"], strict=True):
             for kind in wanted:
                 seq -= 1
-                task, args, kwargs, _ = self.kinds[kind].call(seq)
-                self.send_one(self.producer, seq, (task, args, kwargs, {"queue": queue}))
+                self.tasks[kind].publish(seq, self.marks(seq), self.producer, queue=queue)
         return {"warmed": -seq}
 
-    def send_one(self, producer: Any, seq: int, call: Any) -> Any:
-        """Publish task ``seq`` as everybody does; its result."""
-        task, args, kwargs, options = call
-        return task.apply_async(
-            args,
-            kwargs,
-            task_id=self.bulk.task_id(self.spec["tag"], seq),
-            headers={"bench_seq": seq},
-            producer=producer,
-            **options,
-        )
+    def marks(self, number: int) -> dict[str, Any]:
+        """The options of a message by which it is known."""
+        return {"task_id": self.bulk.task_id(self.spec["tag"], number), "headers": {"bench_seq": number}}
 
     def flood(self, order: dict[str, Any]) -> dict[str, Any]:
         """Fill the queue, then let the workers in: that moment is every task's intended time."""
@@ -185,12 +184,11 @@ class Sender:
             return
         for single, run in groupby(enumerate(choice, first), key=lambda numbered: kinds[numbered[1]].single):
             tasks = list(run)
-            calls = [kinds[k].call(seq) for seq, k in tasks]
             if not single:
-                self._bulk.send(tasks[0][0], calls)
+                self._bulk.send(tasks[0][0], [kinds[k].call(seq) for seq, k in tasks])
                 continue
-            for (seq, _), call in zip(tasks, calls, strict=True):
-                self._loader.send_one(self._loader.producer, seq, call)
+            for seq, k in tasks:
+                kinds[k].publish(seq, self._loader.marks(seq), self._loader.producer)
 
 
 def _numbers(kind: str, path: str) -> array:  # type: ignore[type-arg]  # array is generic from 3.12

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import pacing, settings
+from bench.canvas import bare, distinct
 from bench.model import Setup, TaskCall
 from bench.run.fleet import Place, last_words, node_name
 from bench.run.process import Child, clean_environment, describe_end
@@ -102,11 +104,12 @@ class Publisher:
 
 
 def warmups(setup: Setup) -> list[list[int]]:
-    """For each node the entries of the workload that its warm-up tasks are: those it will get, by turns."""
+    """For each node which of ``distinct(workload)`` its warm-up tasks are: those it will get, by turns."""
     found = []
+    calls = distinct(setup.workload)
     for group in setup.groups:
         queues = group.queues or setup.queues
-        own = [kind for kind, call in enumerate(setup.workload) if setup.route(call.task) in queues]
+        own = [kind for kind, call in enumerate(calls) if setup.route(call.task) in queues]
         tasks = max(1, setup.warmup_per_slot * group.concurrency)
         found.append([own[i % len(own)] for i in range(tasks)] if own else [])
     return found
@@ -127,7 +130,7 @@ def consumers(setup: Setup, place: Place) -> list[dict[str, Any]]:
 
 
 def call_spec(call: TaskCall, queue: str) -> dict[str, Any]:
-    """One entry of the workload as the loader reads it."""
+    """A task as the loader reads it."""
     options = {
         "queue": queue,
         "priority": call.priority,
@@ -144,9 +147,19 @@ def call_spec(call: TaskCall, queue: str) -> dict[str, Any]:
     }
 
 
+def entry_spec(call: TaskCall, calls: Sequence[TaskCall]) -> dict[str, Any]:
+    """An entry of the workload as the loader reads it: for each of its messages which of ``calls`` it is, and
+    how many items it has.
+    """
+    place = [calls.index(bare(part)) for part in call.calls]
+    messages = [(place[part.call], part.items) for part in call.messages] or [(place[0], 1)]
+    return {"canvas": call.canvas, "messages": messages}
+
+
 def start(setup: Setup, place: Place, seed: int) -> Publisher:
     """Start the loader; its first answer is ``ready``."""
     asked = settings.configuration(setup, setup.fleet[0])
+    calls = distinct(setup.workload)
     spec = {
         "app": place.app,
         "settings": {**place.conf, **asked, "broker_pool_limit": LOADER_CONNECTIONS},
@@ -155,7 +168,8 @@ def start(setup: Setup, place: Place, seed: int) -> Publisher:
         "consumers": consumers(setup, place),
         "warm_queues": list(place.warm_queues),
         "warmups": warmups(setup),
-        "calls": [call_spec(call, place.queues[setup.route(call.task)]) for call in setup.workload],
+        "calls": [call_spec(call, place.queues[setup.route(call.task)]) for call in calls],
+        "entries": [entry_spec(call, calls) for call in setup.workload],
         "folder": str(place.folder),
     }
     path = place.folder / "loader.json"

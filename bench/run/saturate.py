@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from bench import events
 from bench.analyse import durations
+from bench.canvas import bare, distinct
 from bench.run import eventlog
 from bench.run.follow import collect
 from bench.run.publisher import warmups
@@ -61,10 +62,10 @@ def search(course: "Course") -> dict[str, Any]:
 
 
 def warm_service_s(course: "Course") -> float:
-    """Seconds that a task of the mix runs in the mean, as far as the warm-up tells: the median of each kind
+    """Seconds that a unit of the mix runs in the mean, as far as the warm-up tells: the median of each task
     that was warmed up, weighted like the mix.
     """
-    calls = course.setup.workload
+    calls = distinct(course.setup.workload)
     kinds = [kind for node in warmups(course.setup) for kind in node]
     began: dict[int, int] = {}
     ran: dict[int, list[int]] = {}
@@ -78,9 +79,16 @@ def warm_service_s(course: "Course") -> float:
                 ran.setdefault(kinds[-seq - 1], []).append(int(record["t_ns"]) - began[seq])
     if not ran:
         return UNKNOWN_S
-    weights = [calls[kind].weight for kind in ran]
-    medians = [float(np.median(took)) for took in ran.values()]
-    return max(float(np.average(medians, weights=weights)) * events.NS, 1e-6)
+    medians = {kind: float(np.median(took)) * events.NS for kind, took in ran.items()}
+    found = []
+    for entry in course.setup.workload:
+        parts = [(calls.index(bare(part)), entry.items or part.times) for part in entry.calls]
+        if all(kind in medians for kind, _ in parts):
+            found.append((sum(times * medians[kind] for kind, times in parts), entry.weight))
+    if not found:
+        return UNKNOWN_S
+    seconds, weights = zip(*found, strict=True)
+    return max(float(np.average(seconds, weights=weights)), 1e-6)
 
 
 class _Step:
@@ -95,7 +103,8 @@ class _Step:
     def run(self) -> capacity.Judged:
         self.course.publisher.step(self.step.rate, self.step.tasks)
         published = self.course.follow(self.step.tasks, self._watch)
-        table = events.tasks(collect(self.course.folder, self.course.publisher.choice, first=self.first))
+        log = collect(self.course.folder, self.course.publisher.choice, first=self.first)
+        table = events.tasks(log, self.course.setup.workload)
         begin = int(self.course.follower.intended_ns[self.first]) if published else 0
         t_ns, backlog = np.asarray(self.backlog, np.int64).reshape(-1, 2).T
         ended = table["state"].to_numpy() != 0

@@ -36,7 +36,7 @@ others.
 
 def needs(setups: Iterable[Setup]) -> set[str]:
     """What the shipped tasks of these setups cannot do without."""
-    calls = [call for setup in setups if not setup.app for call in setup.workload]
+    calls = [part for setup in setups if not setup.app for call in setup.workload for part in call.calls]
     return {NEEDS[call.task] for call in calls if call.task in NEEDS}
 
 

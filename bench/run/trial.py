@@ -122,7 +122,9 @@ class Course:
         stack.callback(self.fleet.stop)
         self.publisher = publishers.start(self.setup, place, trial.seed)
         stack.callback(self.publisher.stop)
-        self.follower = Follower(folder, self.setup.load.count)
+        self.follower = Follower(
+            folder, self.setup.load.count, self.setup.workload, lambda: self.publisher.choice
+        )
         stack.callback(self.follower.close)
 
     def _backend(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from bench import model
+from bench.scenario.canvas_keys import PARTS_MOST, places
 from bench.scenario.mistakes import Mistake, Steps
 
 _PREFETCH_MOST = 65_535
@@ -55,13 +56,15 @@ def impossible(setup: model.Setup, installed: Installed) -> Found:
     yield from _broker(setup.broker)
     yield from _delivery(setup)
     yield from _messages(setup, installed)
-    for index, call in enumerate(setup.workload):
-        yield from _priority(setup, call, ("workload", index, "priority"))
-        if call.expires is not None and setup.broker.kind == "rabbitmq":
-            text = (
-                "RabbitMQ throws expired messages away and tells nobody, so they could not be told from lost"
-            )
-            yield _mistake(("workload", index, "expires"), f"{text} ones", ("broker", "kind"))
+    for index, entry in enumerate(setup.workload):
+        for call, path in places(entry, ("workload", index)):
+            yield from _priority(setup, call, (*path, "priority"))
+            if call.expires is not None and setup.broker.kind == "rabbitmq":
+                text = (
+                    "RabbitMQ throws expired messages away and tells nobody, so they could not be told from "
+                )
+                yield _mistake((*path, "expires"), f"{text}lost ones", ("broker", "kind"))
+        yield from _canvas(setup, entry, ("workload", index, entry.canvas))
 
 
 def _mistake(path: Steps, text: str, *also: Steps) -> Mistake:
@@ -135,14 +138,15 @@ def _bounds(group: model.Workers, path: Steps) -> Found:
 
 def _queues(setup: model.Setup) -> Found:
     """Tasks that nobody takes, and workers that get nothing."""
-    routed = {setup.route(call.task) for call in setup.workload}
+    calls = [found for n, call in enumerate(setup.workload) for found in places(call, ("workload", n))]
+    routed = {setup.route(call.task) for call, _ in calls}
     taken = {queue for group in setup.fleet for queue in group.queues}
     if not any(not group.queues for group in setup.fleet):
-        for index, call in enumerate(setup.workload):
+        for call, path in calls:
             queue = setup.route(call.task)
             if queue not in taken:
                 text = f"goes to the queue {queue!r}, from which no worker consumes. Add it to `queues`"
-                yield _mistake(("workload", index, "task"), text, ("routes",), ("workers", 0, "queues"))
+                yield _mistake((*path, "task"), text, ("routes",), ("workers", 0, "queues"))
     for index, group in enumerate(setup.fleet):
         if group.queues and not routed.intersection(group.queues):
             text = f"no task goes to {' or '.join(group.queues)}: this group would be idle. Add a route"
@@ -197,6 +201,26 @@ def _priority(setup: model.Setup, call: model.TaskCall, path: Steps) -> Found:
     elif call.priority > most:
         text = f"is above `max_priority` {most}: RabbitMQ would treat it as {most}"
         yield _mistake(path, text, ("delivery", "max_priority"))
+
+
+def _canvas(setup: model.Setup, entry: model.TaskCall, path: Steps) -> Found:
+    """A chord whose parts nobody could count, a canvas that is too long, chunks that are one."""
+    results, broker = setup.messages.results, setup.broker.kind
+    is_rpc = results.startswith("rpc") or (results == "broker" and broker == "rabbitmq")
+    if entry.canvas == "chord" and (results == "ignored" or is_rpc):
+        text = (
+            "a chord counts its parts in a result store. Results that are ignored or sent back (rpc, and "
+            "`broker` with RabbitMQ) are in none. Keep them on a `server`"
+        )
+        yield _mistake(("messages", "results"), text, path)
+    if len(entry.messages) > PARTS_MOST:
+        text = f"comes to {len(entry.messages)} messages; a canvas may have {PARTS_MOST}"
+        yield _mistake(path, text)
+    if entry.canvas == "chord" and entry.parts[-1].times > 1:
+        yield _mistake((*path, "body", "times"), "the body of a chord runs once. Leave it out")
+    if entry.size is not None and entry.size > entry.total:
+        text = f"is above the {entry.total} items: all of them would be in one message. Write `map`, or less"
+        yield _mistake((*path, "size"), text, (*path, "items"))
 
 
 def _messages(setup: model.Setup, installed: Installed) -> Found:

@@ -92,8 +92,9 @@ class MessagesKeys(Keys):
     )
     results: str = Field(
         default="",
-        description="Where results are kept: `ignored` (by default, unless somebody waits for them), "
-        "`broker`, `rpc`, `sql` (a SQLite file), `server` (a second Valkey), `app`, or a URL",
+        description="Where results are kept: `ignored` (by default, unless somebody waits for them or "
+        "a chord counts them), `broker`, `rpc`, `sql` (a SQLite file), `server` (a second Valkey), `app`, or "
+        "a URL",
         examples=["broker"],
         json_schema_extra={"default": "ignored"},
     )

@@ -15,8 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import model, settings
+from bench.canvas import MAPS
 from bench.scenario.abilities import impossible
 from bench.scenario.broker_keys import URL_SCHEMES
+from bench.scenario.canvas_keys import places
 from bench.scenario.load_checks import load_mistakes
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
 from bench.scenario.outside import AppError, Outside, Tasks
@@ -81,8 +83,9 @@ class Checker:
             self.tracebacks.setdefault(setup.app, error.traceback)
             yield Mistake(path=("app",), text=str(error))
             return
-        for index, call in enumerate(setup.workload):
-            yield from self.call(call, ("workload", index), tasks)
+        for index, entry in enumerate(setup.workload):
+            for call, path in places(entry, ("workload", index)):
+                yield from self.call(call, path, tasks)
 
     def call(self, call: model.TaskCall, path: Steps, tasks: Tasks | None = None) -> Iterator[Mistake]:
         """What is wrong with a task and its arguments: no such task, or one that does not take them."""
@@ -162,7 +165,8 @@ def _arguments(
     try:
         bound = signature.bind(*call.args, **kwargs)
     except TypeError as error:
-        key = "kwargs" if call.kwargs or not call.args else "args"
+        named = (call.kwargs or not call.args) and not {*path[-1:]} & {*MAPS}
+        key = "kwargs" if named else "args"
         text = f"{call.task} takes {_takes(signature)}: {error}"
         yield Mistake(path=(*path, key), text=text, also=((*path, "task"), (*path, "args")))
         return

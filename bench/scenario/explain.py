@@ -7,10 +7,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bench import model
+from bench.scenario.canvas_keys import CallKeys
 from bench.scenario.keys import HEAD_KEYS, SETUP_KEYS, TOP_KEYS, HeadKeys, SetupKeys, known_paths, to_setup
 from bench.scenario.load_keys import PHASE_SHAPES, PHASES, keys_of
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
-from bench.scenario.paths import replace, without
+from bench.scenario.paths import get, replace, without
 
 _TYPES = {
     "int_type": "a whole number",
@@ -58,6 +59,7 @@ def check_setup(
 def _check_rest(keys: Mapping[str, Any], wrong: list[Steps], check: Check) -> list[Mistake]:
     """Mistakes that have nothing to do with the ``wrong`` paths, found by putting harmless values there."""
     rest: dict[str, Any] = {"load": _NO_LOAD, "workload": _NO_TASK, **keys}
+    wrong = [path[:2] if _is_canvas(get(rest, path[:2])) else path for path in wrong]
     try:
         for path in wrong:
             if path[0] == "load":
@@ -115,6 +117,8 @@ def _explain(detail: ErrorDetails) -> Mistake:
     kind, given = detail["type"], detail["input"]
     context = detail.get("ctx", {})
     last = str(path[-1]) if path else ""
+    if kind == "extra_forbidden" and _beside_canvas(detail["loc"]):
+        return Mistake(path=path, text="a canvas stands in place of a task: this belongs into its parts")
     if kind == "extra_forbidden":
         siblings = _siblings(detail["loc"])
         return Mistake(path=path, text=f"unknown key. {did_you_mean(last, siblings)}")
@@ -159,17 +163,35 @@ def _reason(kind: str, given: Any, context: Mapping[str, Any], otherwise: str) -
 
 
 def _path(loc: tuple[int | str, ...]) -> Steps:
-    """The path in the file: pydantic puts the way a load is written and its shape between the keys."""
+    """The path in the file: pydantic puts the way a load is written and its shape between the keys, and the
+    canvas that an entry of the workload is.
+    """
     if len(loc) > 1 and loc[0] == "load":
         return ("load", *loc[2:3], *loc[4:])
+    if len(loc) > 2 and loc[0] == "workload":
+        return (*loc[:2], *loc[3:])
     return tuple(loc)
+
+
+def _is_canvas(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and any(name in entry for name in model.CANVASES)
+
+
+def _beside_canvas(loc: tuple[int | str, ...]) -> bool:
+    """Whether a key stands beside a canvas that a task would have."""
+    return (
+        loc[0] == "workload"
+        and len(loc) == 4
+        and loc[2] in model.CANVASES
+        and loc[3] in CallKeys.model_fields
+    )
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
     """The keys that are known where an unknown one stands."""
     if loc[0] == "load" and len(loc) > 3:
         return keys_of(str(loc[3]))
-    above = ".".join("0" if isinstance(step, int) else step for step in loc[:-1])
+    above = ".".join("0" if isinstance(step, int) else step for step in _path(loc)[:-1])
     prefix = f"{above}." if above else ""
     below = [path.removeprefix(prefix) for path in known_paths() if path.startswith(prefix)]
     return [name for name in below if "." not in name]

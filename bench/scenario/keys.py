@@ -10,61 +10,11 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from bench import model
 from bench.scenario.broker_keys import BrokerKey, BrokerKeys, DeliveryKeys, MessagesKeys, broker_noun
-from bench.scenario.fields import AsSchema, Duration, Keys, SizeFromZero
+from bench.scenario.canvas_keys import BELOW, ENTRY_KEYS, Entry, entry_noun
+from bench.scenario.fields import AsSchema, Duration, Keys
 from bench.scenario.load_keys import LOAD_KEYS, Loads, load_noun
 from bench.scenario.mistakes import did_you_mean, shown
 from bench.scenario.worker_keys import WorkersKeys, workers_noun
-
-
-def _arguments(value: Any) -> Any:
-    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, list | dict) for v in value)):
-        return value
-    raise ValueError("must be a CSV file, `module:callable`, or a list of lists and mappings")
-
-
-_ARGUMENTS = AsSchema(lambda _: {"anyOf": [{"type": "string"}, {"type": "array"}]})
-
-
-class TaskKeys(Keys):
-    """One kind of task in the mix."""
-
-    task: str = Field(description="Name of the task", examples=["cpu.spin", "io.sleep"])
-    args: list[Any] = Field(default=[], description="Positional arguments, as written", examples=[[5]])
-    kwargs: dict[str, Any] = Field(
-        default={}, description="Keyword arguments, as written", examples=[{"seconds": 0.05}]
-    )
-    weight: float = Field(
-        default=1.0, gt=0, description="Share of the mix relative to the others", examples=[9]
-    )
-    arguments: Annotated[Any, BeforeValidator(_arguments), _ARGUMENTS] = Field(
-        default="",
-        description="Where arguments come from instead, by turns: a list of lists (`args`) or mappings "
-        "(`kwargs`), a CSV file with a column for each, or `module:callable`, which gets a seeded "
-        "`random.Random` and returns `args, kwargs`",
-        examples=["mails.csv"],
-    )
-    payload: SizeFromZero | None = Field(
-        default=None,
-        description="Records of about this size travel along as the argument `payload`",
-        examples=["64KiB"],
-    )
-    priority: int | None = Field(
-        default=None, ge=0, le=255, description="Redis and Valkey: 0 is served first; RabbitMQ: last"
-    )
-    countdown: Duration | None = Field(
-        default=None, description="It may not start earlier than this after being sent", examples=["5s"]
-    )
-    expires: Duration | None = Field(
-        default=None,
-        description="A worker drops it if it has not started this long after (Redis and Valkey)",
-        examples=["30s"],
-    )
-    rate_limit: str | None = Field(
-        default=None,
-        pattern=r"^\d+(\.\d+)?/[smh]$",
-        description="At most so many starts in each worker",
-        examples=["10/s"],
-    )
 
 
 class WarmupKeys(Keys):
@@ -141,12 +91,12 @@ class SetupKeys(Keys):
         examples=[{"task_track_started": True}],
     )
     workload: Annotated[
-        list[TaskKeys],
+        list[Entry],
         Field(min_length=1, max_length=1000),
         BeforeValidator(_one_or_more),
         _ONE_OR_MORE_SCHEMA,
     ] = Field(
-        description="The task to run, or a list of tasks mixed by weight",
+        description="The task or canvas to run, or a list of them mixed by weight",
         examples=[{"task": "io.sleep", "kwargs": {"seconds": 0.05}}],
     )
     load: Loads = Field(
@@ -212,18 +162,11 @@ def to_setup(keys: SetupKeys) -> model.Setup:
         delivery=model.Delivery(**delivery),
         messages=model.Messages(**messages),
         settings=keys.settings,
-        workload=tuple(_task_noun(task) for task in keys.workload),
+        workload=tuple(map(entry_noun, keys.workload)),
         load=load_noun(keys.load),
         warmup_per_slot=keys.warmup.tasks_per_slot,
         limits=model.Limits(boot=keys.limits.boot, stall=keys.limits.stall),
     )
-
-
-def _task_noun(keys: TaskKeys) -> model.TaskCall:
-    given = {name: getattr(keys, name) for name in TaskKeys.model_fields}
-    payload = None if keys.payload is None else round(keys.payload)
-    rows = keys.arguments if isinstance(keys.arguments, str) else tuple(keys.arguments)
-    return model.TaskCall(**{**given, "args": tuple(keys.args), "payload": payload, "arguments": rows})
 
 
 def default_at(path: tuple[str | int, ...]) -> Any:
@@ -250,7 +193,8 @@ PARTS: Mapping[str, tuple[str, tuple[type[Keys], ...]]] = {
     "workers": ("workers.0", (WorkersKeys,)),
     "delivery": ("delivery", (DeliveryKeys,)),
     "messages": ("messages", (MessagesKeys,)),
-    "workload": ("workload.0", (TaskKeys,)),
+    "workload": ("workload.0", tuple(ENTRY_KEYS.values())),
+    **{f"workload.{below}": (f"workload.0.{below}", (keys,)) for below, keys in BELOW.items()},
     "load": ("load.0", tuple(LOAD_KEYS.values())),
     "warmup": ("warmup", (WarmupKeys,)),
     "limits": ("limits", (LimitsKeys,)),
@@ -263,8 +207,13 @@ def known_paths() -> Mapping[str, str]:
     paths: dict[str, str] = {}
     for top, info in SetupKeys.model_fields.items():
         paths[top] = info.description or ""
-        prefix, models = PARTS.get(top, ("", ()))
-        for keys in models:
-            for name, key in keys.model_fields.items():
-                paths.setdefault(f"{prefix}.{key.alias or name}", key.description or "")
+        for prefix, models in below(top):
+            for keys in models:
+                for name, key in keys.model_fields.items():
+                    paths.setdefault(f"{prefix}.{key.alias or name}", key.description or "")
     return paths
+
+
+def below(top: str) -> list[tuple[str, tuple[type[Keys], ...]]]:
+    """The paths that keys lie below, under this key at the top, with their models."""
+    return [found for name, found in PARTS.items() if name.partition(".")[0] == top]

@@ -6,7 +6,8 @@ from typing import Any
 
 from bench import units
 from bench.grammar import text_of
-from bench.model import Label
+from bench.model import CANVASES, Label
+from bench.scenario.canvas_keys import BELOW, PartKeys
 from bench.scenario.keys import known_paths
 from bench.scenario.mistakes import PathError, Steps, did_you_mean, shown
 
@@ -25,8 +26,11 @@ _FREE = (
     "settings",
     "broker.transport_options",
     "workers.0.env",
-    "workload.0.args",
-    "workload.0.kwargs",
+    *(
+        f"workload.0.{below}{name}"
+        for below in ("", *(f"{b}." for b in BELOW))
+        for name in ("args", "kwargs")
+    ),
 )
 """Where any name may follow."""
 
@@ -96,6 +100,8 @@ def replace(data: Any, path: Steps, value: Any, done: Steps = ()) -> Any:
     step, rest = path[0], path[1:]
     if done == ("broker",) and isinstance(data, str):
         data = {"url" if "://" in data else "kind": data}
+    if isinstance(data, str) and step in PartKeys.model_fields and {*done} & {*CANVASES}:
+        data = {"task": data}
     if done == ("workload",) and data is None:
         raise PathError("the scenario has no workload to change. State one, or sweep `workload` as a whole")
     if data is None:
@@ -155,6 +161,9 @@ def _compact(value: Any) -> str:
     if isinstance(value, Mapping):
         if "task" in value:
             return _call(value)
+        canvas = next((name for name in CANVASES if name in value), None)
+        if canvas:
+            return f"{canvas}({_compact(value[canvas])})"
         return " ".join(f"{key}={_compact(below)}" for key, below in value.items())
     if isinstance(value, list):
         mix = any(isinstance(item, Mapping) for item in value)

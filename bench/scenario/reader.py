@@ -173,14 +173,16 @@ def _beside(folder: Path, setup: model.Setup) -> model.Setup:
 
 def _with_files(setup: model.Setup, change: Callable[[Any], Any]) -> tuple[model.TaskCall, ...]:
     """The workload with ``change`` made to what may name a file: sources and amounts of shipped tasks."""
-    return tuple(
-        replace(
+
+    def changed(call: model.TaskCall) -> model.TaskCall:
+        return replace(
             call,
             arguments=change(call.arguments),
             kwargs=call.kwargs if setup.app else {name: change(value) for name, value in call.kwargs.items()},
+            parts=tuple(map(changed, call.parts)),
         )
-        for call in setup.workload
-    )
+
+    return tuple(map(changed, setup.workload))
 
 
 def _only_name(value: Any) -> Any:

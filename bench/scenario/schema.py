@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from bench.scenario.keys import PARTS, TOP_KEYS, HeadKeys, SetupKeys, known_paths
+from bench.scenario.keys import TOP_KEYS, HeadKeys, SetupKeys, below, known_paths
 from bench.scenario.load_keys import LOAD_KEYS
 from bench.scenario.paths import without_index
 
@@ -68,14 +68,15 @@ def keys_table() -> str:
     rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     for name in TOP_KEYS:
         rows.append(_row(name, ScenarioFile.model_fields[name], ScenarioFile))
-        prefix, models = f"{name}.", PARTS.get(name, ("", ()))[1]
-        done = set()
-        for keys in models:
-            for each, info in keys.model_fields.items():
-                key = prefix + (info.alias or each)
-                if key not in done:
-                    rows.append(_row(key, info, keys))
-                done.add(key)
+        done: set[object] = set()
+        for prefix, models in below(name):
+            for keys in models:
+                for each, info in keys.model_fields.items():
+                    key = f"{prefix.replace('.0', '')}.{info.alias or each}"
+                    told = (each, info.description)  # what parts of a canvas have like any task is told once
+                    if not done & {key, told}:
+                        rows.append(_row(key, info, keys))
+                    done |= {key, told}
         if name == "matrix":
             rows += [
                 f"| `matrix.{word}` | {'mapping or list' if word == 'zip' else 'list'} | – | {text} |"

@@ -29,7 +29,7 @@ def events(starts: object, ends: object, state: int = SUCCESS) -> pd.DataFrame:
     rows += [(seq, at, ENDED) for seq, at in enumerate(ends) if not np.isnan(at)]
     frame = pd.DataFrame(
         [
-            (seq, T0 + round(at * 1e9), kind, state if kind == ENDED else 0, 0, 0, 1, 0)
+            (seq, T0 + round(at * 1e9), kind, state if kind == ENDED else 0, 0, 0, 1, 0, 0)
             for seq, at, kind in rows
         ],
         columns=list(EVENT_COLUMNS),

@@ -33,7 +33,7 @@ def log(
     """Events from (seq, seconds, kind[, state[, pid]])."""
     full = [(*row, *(0, 100)[len(row) - 3 :]) for row in rows]
     frame = pd.DataFrame(
-        [(seq, T0 + round(s * 1e9), kind, state, 0, 0, pid, 0) for seq, s, kind, state, pid in full],
+        [(seq, T0 + round(s * 1e9), kind, state, 0, 0, pid, 0, 0) for seq, s, kind, state, pid in full],
         columns=list(EVENT_COLUMNS),
     )
     return frame.astype(dict(EVENT_COLUMNS)).sort_values("t_ns", kind="stable", ignore_index=True)
@@ -71,6 +71,7 @@ def test_a_paced_task() -> None:
             "service": 0.04,
             "response": 0.1,
             "roundtrip": float("nan"),  # nobody waited for the result
+            "overhead": float("nan"),  # nothing but the task itself
         },
         nan_ok=True,
     )

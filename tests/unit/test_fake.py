@@ -115,3 +115,31 @@ def test_a_slow_host_is_seen_by_the_reference_spin() -> None:
     asked = trial(Workers(), SLEEP, Load(tasks=20))
     usual, slow = (Fake(host=lambda _, f=f: f)(asked).host["spin_before"] for f in (1.0, 1.3))
     assert slow == pytest.approx(1.3 * usual)
+
+
+CHORD = TaskCall(
+    canvas="chord",
+    parts=(TaskCall(task="io.sleep", args=(0.05,), kwargs={"seconds": 0.05}, times=3), TaskCall(task="noop")),
+)
+CHAIN = TaskCall(
+    canvas="chain",
+    parts=(TaskCall(task="noop"), TaskCall(task="fail", kwargs={"chance": 0.5}), TaskCall(task="noop")),
+)
+
+
+@pytest.mark.parametrize("load", [Load(tasks=60), Load(shape="closed", clients=3, tasks=60)])
+def test_canvases_end_with_their_parts(load: Load) -> None:
+    asked = trial(Workers(concurrency=4), (CHORD, CHAIN), load)
+    recording = execute(asked)
+    got = analyse.result(asked, recording)
+    assert got.counts["published"] == 60 and got.counts["lost"] == 0
+    assert 5 <= got.counts["failed"] <= 25, "half of the chains"
+    assert got.metrics["max(overhead)"] > 0
+    bodies = [part for part in got.parts if "body" in part["name"]]
+    assert [part["tasks"] for part in bodies] == [30]
+
+
+def test_a_search_of_canvases() -> None:
+    load = Load(shape="saturate", slo="p95(response) < 500ms")
+    asked = trial(Workers(concurrency=4), (CHORD,), load)
+    assert analyse.result(asked, execute(asked)).metrics["capacity"] == pytest.approx(4 / 0.15, rel=0.2)

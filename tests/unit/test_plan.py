@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -175,3 +176,19 @@ def test_a_large_scenario_is_seen_to_be_large():
     assert time.monotonic() - begun < 5
     assert seconds > 2 * 50_000 * plan.OVERHEAD_S > plan.BIG
     assert plan.estimate_seconds([make("small", 4, 5)]) < plan.BIG
+
+
+def test_a_canvas_takes_what_its_parts_take():
+    sleep = TaskCall(task="io.sleep", kwargs={"seconds": 0.1})
+
+    def seconds(call, tasks=100):
+        setup = Setup(workload=(call,), load=Load(tasks=tasks), warmup_per_slot=0)
+        return plan.trial_seconds(setup, cores=2) - plan.OVERHEAD_S
+
+    bare = seconds(sleep, 300)
+    assert seconds(TaskCall(canvas="chain", parts=(sleep,) * 3)) == pytest.approx(bare, rel=0.05)
+    assert seconds(TaskCall(canvas="group", parts=(replace(sleep, times=3),))) == pytest.approx(
+        bare, rel=0.05
+    )
+    mapped = TaskCall(task="io.sleep", args=(0.1,))
+    assert seconds(TaskCall(canvas="map", parts=(mapped,), items=3)) == pytest.approx(bare, rel=0.05)

@@ -26,7 +26,8 @@ def ran(load: Load, seed: int, seconds: float) -> pd.DataFrame:
     times = ("intended", "sent", "received", "started", "last_started")
     return pd.DataFrame(
         dict.fromkeys(times, at)
-        | {"ended": at + seconds, "returned": np.nan, "state": zero + 1, "retries": zero, "finals": zero + 1},
+        | {"ended": at + seconds, "returned": np.nan, "state": zero + 1, "retries": zero, "finals": zero + 1}
+        | {"service": seconds, "path": np.nan},
         index=pd.Index(np.arange(len(at)), name="seq"),
     )
 

@@ -46,7 +46,7 @@ def result(trial: str = "t0", **more: Any) -> TrialResult:
 
 def recording(**more: Any) -> Recording:
     events = pd.DataFrame(
-        [[1, 20, 2, 0, 0, -1, 5, 0], [0, 10, 1, 0, 0, -1, 5, 0]], columns=list(EVENT_COLUMNS)
+        [[1, 20, 2, 0, 0, -1, 5, 0, 0], [0, 10, 1, 0, 0, -1, 5, 0, 0]], columns=list(EVENT_COLUMNS)
     )
     return Recording(
         **{"started_at": "now", "outcome": "ok", "events": events.astype(dict(EVENT_COLUMNS)), **more}

@@ -22,7 +22,7 @@ def test_json_is_as_promised(sample: store.Run) -> None:
     assert list(data) == ["format", "run", "cells", "beliefs"]
     assert (data["format"], data["run"], len(data["cells"])) == (2, "sample", 8)
     cell = data["cells"][0]
-    more = ["phases", "searches", "host"]
+    more = ["phases", "parts", "attempts", "searches", "host"]
     assert list(cell) == ["scenario", "settings", "trials", "failed_trials", "metrics", *more, "doubts"]
     assert cell["settings"] == {"workload": "cpu", "workers.pool": "prefork", "workers.prefetch": 1}
     assert list(cell["metrics"]["throughput"]) == ["point", "lower", "upper"]
