@@ -10,7 +10,7 @@ from typing import Any
 from bench import settings
 from bench.model import Setup, Workers
 from bench.run.keeper import Keeper
-from bench.run.process import Child, clean_environment, describe_end
+from bench.run.process import Child, describe_end
 
 DOOR = Path(__file__).with_name("worker.py")
 MODULE_OF_POOL = {"threads": "thread"}
@@ -19,13 +19,15 @@ MODULE_OF_POOL = {"threads": "thread"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a trial's processes run and what they share. ``conf``: settings of the app that hold for all;
-    ``tag``: how our task ids begin; ``warm_queues``: one a node; ``queues``: the scenario's name → the
-    broker's; ``folder`` takes logs, specs and event files.
+    """Where a trial's processes run and what they share. ``conf``: settings of the app that hold for all,
+    ``added`` what is laid over those of its own that are mappings; ``tag``: how our task ids begin;
+    ``warm_queues``: one a node; ``queues``: the scenario's name → the broker's; ``folder`` takes logs, specs
+    and event files.
     """
 
     app: str
     conf: Mapping[str, Any]
+    added: Mapping[str, Mapping[str, Any]]
     tag: str
     warm_queues: Sequence[str]
     queues: Mapping[str, str]
@@ -57,7 +59,8 @@ class Node:
         """Where what runs is not what the scenario asked for."""
         if not self.effective:
             return []
-        ran = {**self.effective, **self.effective.get("settings", {})}
+        limits = {f"rate_limit of {t}": v for t, v in self.effective.get("rate_limits", {}).items()}
+        ran = {**self.effective, **self.effective.get("settings", {}), **limits}
         return [
             f"worker {self.index} runs with {key} {ran.get(key)}, asked for {value}"
             for key, value in self._wanted.items()
@@ -113,7 +116,9 @@ def start(setup: Setup, place: Place) -> Fleet:
         spec = {
             "app": place.app,
             "settings": {**place.conf, **asked},
-            "asked": sorted(asked),
+            "added": place.added,
+            "queues": place.queues,
+            "asked": sorted(asked.keys() - {"task_annotations"}),
             "tasks": sorted({call.task for call in setup.workload}),
             "argv": arguments(group, node_name(index, place.tag), place.warm_queues[index]),
             "cpus": group.cpus,
@@ -128,23 +133,26 @@ def start(setup: Setup, place: Place) -> Fleet:
                 [sys.executable, "-P", str(DOOR), str(path)],
                 keeper=place.keeper,
                 log=place.folder / f"node-{index}.log",
-                env=clean_environment({**place.env, **group.env}),
+                env={**place.env, **group.env},
             )
         except OSError:
             Fleet(nodes).stop()
             raise
         ready = place.folder / f"ready-{index}.json"
-        nodes.append(Node(index, group, {**asked, **_wanted(group)}, child, ready))
+        nodes.append(Node(index, group, _wanted(group, asked), child, ready))
     return Fleet(nodes)
 
 
-def _wanted(group: Workers) -> dict[str, Any]:
+def _wanted(group: Workers, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a worker of this group should read back from itself."""
     wanted: dict[str, Any] = {
+        **{name: value for name, value in asked.items() if name != "task_annotations"},
         "pool": MODULE_OF_POOL.get(group.pool, group.pool),
         "concurrency": group.concurrency if group.autoscale_from is None else group.autoscale_from,
         "prefetch_count": group.concurrency * group.prefetch,
     }
+    for task, limit in asked.get("task_annotations", {}).items():
+        wanted[f"rate_limit of {task}"] = limit["rate_limit"]
     if group.autoscale_from is not None:
         wanted["autoscale"] = [group.autoscale_from, group.concurrency]
     if group.cpus:

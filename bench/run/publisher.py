@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bench import pacing, settings
 from bench.model import Setup, TaskCall
 from bench.run.fleet import Place, last_words, node_name
-from bench.run.process import Child, clean_environment, describe_end
+from bench.run.process import Child, describe_end
 
 LOADER = Path(__file__).with_name("load.py")
 
@@ -146,6 +146,8 @@ def start(setup: Setup, place: Place, seed: int) -> Publisher:
     spec = {
         "app": place.app,
         "settings": {**place.conf, **asked},
+        "added": place.added,
+        "queues": place.queues,
         "tag": place.tag,
         "seed": seed,
         "consumers": consumers(setup, place),
@@ -160,7 +162,7 @@ def start(setup: Setup, place: Place, seed: int) -> Publisher:
         [sys.executable, "-P", str(LOADER), str(path)],
         keeper=place.keeper,
         log=place.folder / "loader.log",
-        env=clean_environment(place.env),
+        env=place.env,
         pipes=True,
     )
     return Publisher(child, setup, seed, place.folder)

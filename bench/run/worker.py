@@ -34,15 +34,15 @@ def main() -> None:
 
     celery.maybe_patch_concurrency()
 
-    _sibling("userapp").load(spec["app"], spec["settings"])
+    _sibling("userapp").load(spec["app"], spec["settings"], spec["added"], spec["queues"])
 
     eventlog = _sibling("eventlog")
     log = eventlog.EventLog(spec["folder"], spec["node"])
     _sibling("agent").install(log, eventlog, spec)
 
-    from celery.bin.celery import main as celery_main
+    from celery.bin.celery import celery as command
 
-    celery_main()
+    command(prog_name="celery")  # its ``main`` would read options of the worker from the environment too
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def _setups(
         setup, wrong = check_setup(completed, checker.check, fill)
         wrong = [*wrong_trace, *wrong]
         if setup is not None and not wrong:
-            setups.append(_beside(checker.folder, setup))
+            setups.append(_beside(checker.folder, checker.placed(setup)))
         for mistake in wrong:
             if not (lenient and mistake.text.startswith("is missing")):
                 mistakes.setdefault(_blame(mistake, point.overrides))
