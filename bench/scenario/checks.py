@@ -97,20 +97,17 @@ class Checker:
                 yield Mistake(path=path, text=f"Celery has no such setting. {hint}")
 
     def _workload(self, setup: model.Setup) -> Iterator[Mistake]:
+        for index, call in enumerate(setup.workload):
+            yield from self.call(call, ("workload", index), setup.app)
+
+    def call(self, call: model.TaskCall, path: Steps, app: str = "") -> Iterator[Mistake]:
+        """What is wrong with a task and its arguments: no such task, or one that does not take them."""
         try:
-            tasks = self._outside.tasks(setup.app) if setup.app else shipped_tasks()
+            known = self._outside.tasks(app) if app else shipped_tasks()
         except AppError as error:
-            self.tracebacks.setdefault(setup.app, error.traceback)
+            self.tracebacks.setdefault(app, error.traceback)
             yield Mistake(path=("app",), text=str(error))
             return
-        for index, call in enumerate(setup.workload):
-            yield from self.call(call, ("workload", index), tasks, setup.app)
-
-    def call(
-        self, call: model.TaskCall, path: Steps, tasks: Tasks | None = None, app: str = ""
-    ) -> Iterator[Mistake]:
-        """What is wrong with a task and its arguments: no such task, or one that does not take them."""
-        known = shipped_tasks() if tasks is None else tasks
         signature = known.get(call.task)
         if signature is None:
             near = did_you_mean(call.task, known) or "The app has none."
