@@ -1,6 +1,7 @@
 """Real ``celery worker`` processes: start them all, know when they are ready, stop the whole trees."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from bench.run.process import Child, describe_end
 DOOR = Path(__file__).with_name("worker.py")
 MODULE_OF_POOL = {"threads": "thread"}
 """Celery's module for a pool, where it is not called like the pool."""
+
+COMPLAINT = re.compile(r"\[.*?: (?:(?:ERROR|CRITICAL)/\S*\] |WARNING/\S*\] consumer: )(?!Frequent)(.*)")
+"""A line of a worker's log that may say why nothing moves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,14 @@ class Fleet:
             if status is not None:
                 said = last_words(node.child.tail()) if status > 0 else ""
                 return f"worker {node.index} {describe_end(status)}" + (f": {said}" if said else "")
+        return ""
+
+    def complaint(self) -> str:
+        """The last thing that a living worker complained about, by Celery's own log format; often nothing."""
+        for node in self.nodes:
+            for line in reversed(node.child.tail().splitlines()):
+                if found := COMPLAINT.match(line):
+                    return f"worker {node.index}: {found[1][:300]}"
         return ""
 
     def pids(self) -> list[int]:

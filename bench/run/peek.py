@@ -102,7 +102,8 @@ def told(error: BaseException) -> dict[str, str]:
     """The error in a sentence, and its traceback from the first line of theirs on."""
     trace = traceback.TracebackException.from_exception(error)
     _shorten(trace)
-    text = "".join(trace.format()) if trace.stack else ""
+    only = trace.format_exception_only() if isinstance(error, SyntaxError) else ()
+    text = "".join(trace.format() if trace.stack else only)
     name = type(error).__name__
     return {
         "error": str(error) if name == "TypeError" and not trace.stack else f"{name}: {error}",

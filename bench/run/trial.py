@@ -260,9 +260,8 @@ class Course:
     def _check_stall(self, since: float, phase: str, done: int, total: int) -> None:
         limit = self.setup.limits.stall
         if time.monotonic() - since > limit:
-            raise TrialFailed(
-                f"stalled: no completion for {limit:g} s of the {phase}, {done} of {total} had ended"
-            )
+            stalled = f"stalled: no completion for {limit:g} s of the {phase}, {done} of {total} had ended"
+            raise TrialFailed(". ".join(text for text in (stalled, self.fleet.complaint()) if text))
 
     def _stage(self, name: str) -> None:
         now = time.monotonic()

@@ -155,11 +155,11 @@ def _first_row(path: Path) -> dict[str, Any]:
                 first = first or row
                 if None in row or None in row.values():
                     names = ", ".join(reader.fieldnames or ())
-                    raise AppError(f"line {reader.line_num} has not one value for each of {names}")
+                    raise AppError(f"{path}:{reader.line_num} has not one value for each of {names}")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AppError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise AppError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if first is None:
-        raise AppError("holds no row. Write the arguments' names first, then a row a task")
+        raise AppError(f"{path} holds no row. Write the arguments' names first, then a row a task")
     return dict(first)
 
 
