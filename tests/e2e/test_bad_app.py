@@ -1,4 +1,4 @@
-"""An app, a task or arguments that cannot be measured: a sentence of what and where, before the first trial."""
+"""An app, a task or arguments that cannot be measured: a sentence of what and where, before a trial."""
 
 import json
 import os
