@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.model import Broker, Delivery, Load, Messages, TaskCall
+from bench.errors import UsageError
+from bench.model import Broker, Cell, Delivery, Load, Messages, Scenario, Setup, TaskCall
+from bench.run import session
+from bench.scenario.outside import AppError
 
 pytestmark = pytest.mark.real
 
@@ -15,9 +18,11 @@ from celery import Celery
 
 app = Celery('myapp', broker='amqp://guest@localhost:1//', backend='redis://localhost:1/0')
 
+
 @app.task
 def add(x, y):
     return x + y
+
 
 if __name__ == '__main__':
     app.start()
@@ -46,6 +51,14 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return put
 
 
+@pytest.mark.parametrize("pool", ["prefork", "gevent", "solo"])
+def test_an_app_as_in_celerys_examples_runs_unchanged(bench, write, pool):
+    write(myapp=EXAMPLE)
+    result, _ = bench.measure(ADD, app="myapp", pool=pool, concurrency=1 if pool == "solo" else 2, flood=40)
+    assert result.ok, result.reason + result.log_tail
+    assert (result.counts["completed"], result.mismatches) == (40, ())
+
+
 CONFIGURED = {
     "the constructor": "app = Celery('myapp', broker='{url}', backend='{store}')",
     "settings": "app = Celery('myapp')\napp.conf.broker_url = '{url}'\napp.conf.result_backend = '{store}'",
@@ -57,6 +70,8 @@ CONFIGURED = {
     "a namespace": "app = Celery('myapp', namespace='CELERY')\nclass C:\n    CELERY_BROKER_URL = '{url}'\n"
     "    CELERY_RESULT_BACKEND = '{store}'\napp.config_from_object(C, namespace='CELERY')",
     "a module": "app = Celery('myapp')\napp.config_from_object('celeryconfig')",
+    "only pickle": "app = Celery('myapp', broker='{url}')\napp.conf.update(accept_content=['pickle'], "
+    "task_serializer='pickle', result_serializer='pickle', result_accept_content=['pickle'])",
     "the environment": "import os\napp = Celery('myapp', broker=os.environ['CELERY_BROKER_URL'])",
     "parts": "app = Celery('myapp')\napp.conf.update(broker_transport='amqp', broker_user='u', "
     "broker_password='p', broker_use_ssl=True, redis_password='p', result_backend='redis')",
@@ -80,6 +95,7 @@ def test_its_task_runs_on_our_broker_however_its_own_was_given(bench, write, mon
         + CONFIGURED[way].format(url=url, store=store)
         + "\n@app.task\ndef add(x, y):\n    return x + y\n",
     )
+    monkeypatch.setenv("C_FORCE_ROOT", "1")  # Celery wants it of whoever runs pickle as root
     for variable in ("CELERY_BROKER_URL", "BROKER_URL", "CELERY_BROKER_WRITE_URL"):
         if way == "the environment":
             monkeypatch.setenv(variable, url)
@@ -223,3 +239,20 @@ def test_an_app_that_prints_forks_sleeps_and_starts_threads_when_it_is_imported(
     assert list(apps.look("odd").tasks) == ["odd.add"]
     result, _ = bench.measure(TaskCall(task="odd.add", args=(1, 2)), app="odd", flood=20)
     assert result.ok, result.reason + result.log_tail
+
+
+def test_an_app_that_takes_for_ever_is_waited_for_so_long(write, monkeypatch):
+    from bench.run import apps
+
+    write(slow="import time\ntime.sleep(600)\n")
+    monkeypatch.setattr(apps, "PATIENCE_S", 1.0)
+    with pytest.raises(AppError, match="slow was not imported within 1 s"):
+        apps.look("slow")
+
+
+def test_a_run_whose_app_is_gone_is_not_resumed(write):
+    setup = Setup(app="gone", workload=(ADD,), load=Load(tasks=1))
+    cell = Cell(id="c", settings={}, setup=setup)
+    asked = Scenario(name="s", question="q", metric="throughput", repeats=1, cells=(cell,))
+    with pytest.raises(UsageError, match="No module named 'gone'"):
+        session.preflight([asked])
