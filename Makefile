@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint perf docs report clean
+.PHONY: help setup bench test lint perf docs beliefs gallery report clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,8 @@ bench-%: scenarios/%.yaml $(READY)
 	$(BIN)/celery-bench run $<
 
 test: $(READY)  ## run every test
-	$(BIN)/pytest
+	$(BIN)/pytest tests/unit tests/house --numprocesses auto
+	$(BIN)/pytest tests/integration tests/e2e tests/browser
 
 lint: $(READY)  ## format, lint, types and layers
 	$(BIN)/ruff format --check .
@@ -38,6 +39,12 @@ perf: $(READY)  ## measure the harness itself and write docs/performance.md (8 m
 
 docs: $(READY)  ## write the generated parts of docs/ again
 	$(BIN)/python docs/generate.py
+
+beliefs: $(READY)  ## what people say, measured, into reports/beliefs/ (an hour; started again it goes on)
+	$(BIN)/celery-bench beliefs --run
+
+gallery: $(READY)  ## keep the page of what people say in reports/gallery/, which is in the repository
+	$(BIN)/celery-bench --reports reports/gallery beliefs
 
 report: $(READY)  ## write the report of the latest run again
 	$(BIN)/celery-bench report latest

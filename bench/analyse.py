@@ -19,6 +19,7 @@ from bench.model import (
     Estimate,
     PhaseSummary,
     Scenario,
+    Setup,
     Trial,
     TrialResult,
 )
@@ -75,7 +76,7 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     window: dict[str, Any] = {}
     phases: tuple[dict[str, Any], ...] = ()
     if recording.outcome == "ok" and counted["published"] > counted["lost"]:
-        slots = trial.cell.setup.slots
+        slots = _slots(trial.cell.setup, recording.effective)
         found = steady_window(table, slots) if trial.cell.setup.load.is_stationary else None
         metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
         metrics = {name: metrics[name] for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
@@ -109,6 +110,13 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
         host=recording.host,
         resources=used,
     )
+
+
+def _slots(setup: Setup, effective: Sequence[Mapping[str, Any]]) -> int:
+    """Where tasks could run at a time; where Celery chose the concurrency, what it took."""
+    took = {node.get("node"): node.get("concurrency") for node in effective}
+    groups = enumerate(setup.groups)
+    return sum(took.get(node) or g.concurrency if g.auto else g.concurrency for node, g in groups)
 
 
 def _metrics(

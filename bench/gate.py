@@ -1,11 +1,7 @@
-"""Gates: a limit on a metric, judged on its interval.
+"""Gates: a limit on a metric that every cell has to keep, judged on its interval.
 
-gate     := metric op quantity metric   := a name of model.METRICS: throughput, memory, p99(response),
-failed, … op       := "<" | "<=" | ">" | ">=" quantity := number unit, of the metric's kind: durations,
-makespan, cpu_per_task   250ms  1.5s  2m throughput, capacity                500/s  30/min memory
-400MiB  1.5GB utilisation                         80%  0.8 cpu (cores), counts                 1.5  0
-
-Examples: ``p99(response) < 250ms``, ``throughput > 500/s``, ``memory < 400MiB``, ``failed <= 0``.
+Written as in ``bench.grammar``, without labels and ratios: ``p99(response) < 250ms``, ``throughput > 500/s``,
+``memory < 400MiB``, ``failed <= 0``.
 
 Verdict: **pass** where the whole 95 % interval keeps the limit, **fail** where all of it breaks it,
 **undecided** where the limit lies inside. Without an interval (one trial) nothing is known of the spread,
@@ -14,37 +10,23 @@ has failed. A cell whose every trial failed fails every gate; a metric that coul
 tasks for its percentile) is undecided.
 """
 
-import difflib
-import operator
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench import units
-from bench.model import COUNTS, METRICS, CellSummary, Estimate, Scenario
+from bench import grammar, units
+from bench.grammar import Condition
+from bench.model import COUNTS, CellSummary, Estimate, Scenario
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 
-_GATE = re.compile(r"\s*(?P<metric>[^<>=!]*?)\s*(?P<op>[<>=!]+)\s*(?P<limit>.*?)\s*\Z")
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """``limit`` in SI; ``text`` as it was written."""
+class Gate(Condition):
+    """A condition on one metric of every cell."""
 
-    metric: str
-    op: str
-    limit: float
-    text: str
-
-    def keeps(self, value: float) -> bool:
-        return _COMPARE[self.op](value, self.limit)
+    @property
+    def metric(self) -> str:
+        return self.left.metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,44 +39,10 @@ class Verdict:
 
 def parse(text: str) -> Gate:
     """The gate that ``text`` states. Raises ValueError with a sentence that says what to write instead."""
-    match = _GATE.match(text)
-    if not match or not match["metric"]:
-        raise ValueError(
-            f"{text!r} is not a gate: write metric, operator, limit, like 'p99(response) < 250ms'"
-        )
-    metric = re.sub(r"\s+", "", match["metric"])
-    if metric not in METRICS:
-        near = difflib.get_close_matches(metric, METRICS, n=1)
-        hint = f"did you mean {near[0]}?" if near else "throughput, makespan, p95(response), memory are some"
-        raise ValueError(f"{text!r}: there is no metric {metric!r}; {hint}")
-    if match["op"] not in _COMPARE:
-        raise ValueError(f"{text!r}: {match['op']!r} is not an operator; use one of {' '.join(_COMPARE)}")
-    try:
-        limit = _quantity(metric)(match["limit"])
-    except ValueError as error:
-        raise ValueError(f"{text!r}: {error}") from None
-    return Gate(metric=metric, op=match["op"], limit=limit, text=text.strip())
-
-
-def _quantity(metric: str) -> Callable[[str], float]:
-    """How the limit of this metric is written."""
-    if metric.endswith(")") or metric in ("makespan", "cpu_per_task"):
-        return units.duration
-    if metric in ("throughput", "capacity"):
-        return units.rate
-    if metric == "memory":
-        return units.size
-    return _share if metric == "utilisation" else _number
-
-
-def _share(text: str) -> float:
-    return _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-
-
-def _number(text: str) -> float:
-    if not re.fullmatch(r"\s*\d+(\.\d*)?\s*", text):
-        raise ValueError(f"{text!r} is not a plain number")
-    return float(text)
+    written = grammar.parse(text, "a gate")
+    if written.right is not None or written.left.parts:
+        raise ValueError(f"{text!r}: a gate holds in every cell, so it names none; `expect` compares cells")
+    return Gate(left=written.left, right=None, op=written.op, limit=written.limit, text=written.text)
 
 
 def judge(gate: Gate, summary: CellSummary) -> Verdict:

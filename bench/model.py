@@ -301,6 +301,9 @@ class Scenario:
     metric: str
     repeats: int
     gates: tuple[str, ...] = ()
+    belief: str = ""
+    """What people say, which ``expect`` puts to the test; empty where the question is open."""
+    expect: tuple[str, ...] = ()
     cells: tuple[Cell, ...]
     source: str = ""
     """The text of the file, kept with the results."""
@@ -419,7 +422,8 @@ def plain(scenario: Scenario) -> dict[str, Any]:
 def from_plain(data: Mapping[str, Any]) -> Scenario:
     """The inverse of ``plain`` (hidden passwords stay hidden)."""
     cells = tuple(Cell(id=c["id"], settings=c["settings"], setup=_setup(c["setup"])) for c in data["cells"])
-    return Scenario(**{**data, "gates": tuple(data["gates"]), "cells": cells})
+    texts = {name: tuple(data.get(name, ())) for name in ("gates", "expect")}
+    return Scenario(**{**data, **texts, "cells": cells})
 
 
 def _setup(data: Mapping[str, Any]) -> Setup:

@@ -4,11 +4,13 @@ Cells of a block run close together in time and get the same tasks (the same see
 the order is random so that drift of the machine is no cell's fault.
 """
 
+import functools
 import hashlib
+import inspect
 import os
 import random
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bench import units
 from bench.errors import UsageError
@@ -21,8 +23,6 @@ OVERHEAD_S = 1.5
 """Boot, stop and storing of one trial (measured: ready after 0.25–0.45 s, the rest is stopping)."""
 NODE_RATE = 1000.0
 """No-op tasks/s that one node gets through: its consumer is the limit (measured: 1 300–1 700)."""
-HASH_MIB_PER_S = 800.0
-"""SHA-256 on one core: 400 without instructions for it, 1 600 with them."""
 ROUND_TRIP_S = 0.005
 """From a task's end to the start of its client's next: result, message, reservation."""
 SEARCH_STEPS = 12
@@ -167,34 +167,29 @@ def _mean_cost(workload: Sequence[TaskCall]) -> float:
 
 def _costs(call: TaskCall) -> tuple[float, float, float]:
     """Seconds that one execution computes holding the GIL, computes without it, and waits."""
-    locked = free = waiting = 0.0
     from bench.workloads.amounts import mean
 
-    first = call.args[0] if call.args else 0.0
+    known = _known(call.task)
+    if known is None:
+        return 0.0, 0.0, UNKNOWN_S
+    signature, cost = known
+    try:
+        bound = signature.bind(*call.args, **call.kwargs)
+        bound.apply_defaults()
+        amounts = {n: mean(v) if isinstance(v, Mapping) else v for n, v in bound.arguments.items()}
+        locked, free, waiting = cost(**amounts)
+    except (TypeError, ValueError):  # arguments that the task itself will not take
+        return 0.0, 0.0, UNKNOWN_S
+    return float(locked), float(free), float(waiting)
 
-    def amount(name: str, otherwise: object = first) -> float:
-        return float(mean(call.kwargs.get(name, otherwise)))
 
-    match call.task:
-        case "noop" | "fail":
-            pass
-        case "cpu.spin":
-            locked = amount("ms") / 1000
-        case "cpu.hash":
-            free = amount("mib") / HASH_MIB_PER_S
-        case "io.sleep":
-            waiting = amount("seconds")
-        case "io.http":
-            locked, waiting = 0.001, amount("seconds", call.args[0] if call.args else 0.05)
-        case "mixed":
-            second = call.args[1] if len(call.args) > 1 else 0.0
-            locked, waiting = amount("cpu_ms") / 1000, amount("io_seconds", second)
-        case "memory.hold":
-            second = call.args[1] if len(call.args) > 1 else 0.0
-            locked, waiting = amount("mib") / 1000, amount("seconds", second)
-        case _:
-            waiting = UNKNOWN_S
-    return locked, free, waiting
+@functools.cache
+def _known(task: str) -> tuple[inspect.Signature, Callable[..., tuple[float, float, float]]] | None:
+    """What a shipped task takes and what it then costs; None for somebody else's."""
+    from bench.workloads.catalogue import TASKS
+    from bench.workloads.costs import COSTS
+
+    return (inspect.signature(TASKS[task]), COSTS[task]) if task in COSTS else None
 
 
 def _derive(seed: int, name: str, block: int) -> int:

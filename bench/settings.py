@@ -23,7 +23,7 @@ def options(group: Workers) -> list[str]:
         words += ["-c", "auto" if group.auto else str(group.concurrency)]
     for name, value in (
         ("--max-tasks-per-child", group.max_tasks_per_child),
-        ("--max-memory-per-child", group.max_memory_per_child and max(1, group.max_memory_per_child // KIB)),
+        ("--max-memory-per-child", memory_kib(group)),
         ("--pool-start-method", group.pool_start_method),
         ("--soft-time-limit", group.soft_time_limit),
         ("--time-limit", group.time_limit),
@@ -39,6 +39,11 @@ def options(group: Workers) -> list[str]:
     ):
         words += [name] if wanted else []
     return words
+
+
+def memory_kib(group: Workers) -> int | None:
+    """The memory above which a child is replaced, in KiB as Celery counts it."""
+    return None if group.max_memory_per_child is None else max(1, group.max_memory_per_child // KIB)
 
 
 def configuration(setup: Setup, group: Workers) -> dict[str, Any]:

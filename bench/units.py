@@ -73,6 +73,11 @@ def format_rate(value: float) -> str:
     return f"{_digits(value)}/s"
 
 
+def format_ratio(value: float) -> str:
+    """ "1.93 ×"."""
+    return f"{_digits(value)} ×"
+
+
 def format_metric(name: str, value: float) -> str:
     """A metric's value in the unit a person reads."""
     if name.endswith(")") or name in ("makespan", "cpu_per_task"):

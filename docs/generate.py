@@ -13,7 +13,7 @@ HEAD = "# The command line\n\nWritten by `make docs` from the commands' own help
 
 def command_line() -> str:
     """docs/cli.md: the help of every command, as it is printed."""
-    with click.Context(cli, info_name="celery-bench") as top:
+    with click.Context(cli, info_name="celery-bench", **cli.context_settings) as top:
         parts = [HEAD, f"```\n{_help(cli, top)}\n```\n"]
         for name in cli.list_commands(top):
             command = cli.get_command(top, name)

@@ -14,11 +14,12 @@ same tasks, and a retried or repeated task is as long as before.
 import csv
 import functools
 import math
-import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+
+from .attempts import identity
 
 Amount = Annotated[float, "or a distribution"]
 
@@ -35,12 +36,7 @@ def draw(amount: Any) -> float:
     """The running task's own amount."""
     if not isinstance(amount, Mapping):
         return amount
-    from celery import current_task  # late: the catalogue is read without Celery
-
-    request = current_task.request
-    number = getattr(request, "bench_seq", None)
-    key = request.id if number is None else f"{os.environ.get('CELERY_BENCH_SEED')} {number}"
-    return sample(amount, random.Random(key))
+    return sample(amount, random.Random(identity()))
 
 
 def sample(amount: Mapping[str, Any], source: random.Random) -> float:

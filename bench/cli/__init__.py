@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli import check, look, run
+from bench.cli import beliefs, check, look, run
 from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
 
 HELP = """\b
@@ -17,6 +17,7 @@ HELP = """\b
   celery-bench run my.yaml         your own question
   celery-bench show latest         its numbers again
   celery-bench report latest       its page again
+  celery-bench beliefs             is what people say about Celery so? the page over all runs
 """
 EXIT_CODES = """\b
 Exit codes: 0 ok, 1 bug, 2 bad scenario or usage, 3 environment (no broker, missing
@@ -46,7 +47,16 @@ cli.help = (
     f"Measure which Celery pool, concurrency, prefetch and number of nodes suit your workload.\n\n{HELP}"
 )
 
-for verb in (run.run, check.validate, check.schema, look.show, look.list_, look.report, check.doctor):
+for verb in (
+    run.run,
+    check.validate,
+    check.schema,
+    look.show,
+    look.list_,
+    look.report,
+    beliefs.beliefs,
+    check.doctor,
+):
     cli.add_command(verb)
 
 

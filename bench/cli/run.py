@@ -1,6 +1,7 @@
 """``run``: scenarios on real workers."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from bench.errors import (
 )
 
 if TYPE_CHECKING:
-    from bench.model import Scenario
+    from bench.model import Scenario, Trial
     from bench.store import Run
 
 
@@ -68,12 +69,11 @@ def run(
     """
     from bench import plan as plans
     from bench import store
-    from bench.report import terminal
     from bench.run import session
 
     if resume is None:
         scenarios = load(files, sets=sets, only=only, repeats=repeats, broker=broker, quick=quick)
-        seed = _fresh_seed() if seed is None else seed
+        seed = fresh_seed() if seed is None else seed
     else:
         _refuse_with_resume(files=files, sets=sets, only=only, repeats=repeats, seed=seed, quick=quick)
         old = store.open_run(places["results"], resume)
@@ -87,20 +87,37 @@ def run(
         target = store.create(places["results"], None, meta)
     else:
         target = old
+        left, estimate_s = left_of(target, scenarios, planned)
+        _ask_before_long(estimate_s, len(left), yes)
+    whole = measure(target, scenarios, planned)
+    sys.exit(_conclude(target, places["reports"], whole=whole, page=not no_report, as_json=as_json))
+
+
+def left_of(
+    target: "Run", scenarios: Sequence["Scenario"], planned: Sequence["Trial"]
+) -> tuple[list["Trial"], float]:
+    """The planned trials that the run has not stored, and roughly the seconds they take."""
+    from bench import plan as plans
+
+    left = plans.missing(planned, {result.trial for result in target.results()})
+    return left, plans.estimate_seconds(scenarios) * len(left) / len(planned)
+
+
+def measure(target: "Run", scenarios: Sequence["Scenario"], planned: Sequence["Trial"]) -> bool:
+    """Run what is left of the plan and store it; False where it was interrupted."""
+    from bench.report import terminal
+    from bench.run import session
+
     with target.writing():
-        missing = plans.missing(planned, {result.trial for result in target.results()})
-        estimate_s = plans.estimate_seconds(scenarios) * len(missing) / len(planned)
-        if resume is not None:
-            _ask_before_long(estimate_s, len(missing), yes)
+        left, estimate_s = left_of(target, scenarios, planned)
         try:
             with terminal.for_console(console(stderr=True)) as progress:
-                done = len(planned) - len(missing)
-                whole = session.run(
-                    target, missing, progress, total=len(planned), done=done, estimate_s=estimate_s
+                total = len(planned)
+                return session.run(
+                    target, left, progress, total=total, done=total - len(left), estimate_s=estimate_s
                 )
         finally:
             target.discard_if_empty()
-    sys.exit(_conclude(target, places["reports"], whole=whole, page=not no_report, as_json=as_json))
 
 
 def _refuse_with_resume(**given: object) -> None:
@@ -129,7 +146,7 @@ def _as_before(old: "Run", broker: str | None) -> list["Scenario"]:
     return list(old.scenarios)
 
 
-def _fresh_seed() -> int:
+def fresh_seed() -> int:
     import secrets
 
     return secrets.randbelow(1_000_000)

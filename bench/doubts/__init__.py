@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import median
 
 from bench.analyse import summarise
-from bench.doubts import load, machine, numbers, outcomes
+from bench.doubts import delivery, load, machine, numbers, outcomes
 from bench.doubts.rule import Evidence, Rule
 from bench.model import CellSummary, Scenario, TrialResult
 from bench.store import Run
@@ -24,6 +24,11 @@ RULES: tuple[Rule[Evidence], ...] = (
     outcomes.failed_tasks,
     outcomes.duplicated_tasks,
     outcomes.mismatch,
+    delivery.visibility_timeout,
+    delivery.disable_prefetch,
+    delivery.priority_prefetch,
+    delivery.countdown,
+    delivery.events,
     outcomes.slo_unreachable,
     outcomes.search_open,
     outcomes.thin_steps,

@@ -1,11 +1,11 @@
 """What a doubt is made of: a rule with its source and its advice, and the evidence that it looks at."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
+from bench import grammar
 from bench.model import Cell, CellSummary, Doubt, Scenario, TrialResult
 from bench.stats.intervals import arithmetic
 
@@ -30,9 +30,9 @@ class Evidence:
 
     @cached_property
     def asked(self) -> set[str]:
-        """The scenario's metric and those of its gates."""
-        gates = (re.split("[<>]", text)[0].replace(" ", "") for text in self.scenario.gates)
-        return {self.scenario.metric, *gates}
+        """The scenario's metric and those of its gates and of what its belief lets expect."""
+        conditions = map(grammar.parse, (*self.scenario.gates, *self.scenario.expect))
+        return {self.scenario.metric, *(side.metric for found in conditions for side in found.sides)}
 
     def count(self, name: str) -> int:
         return sum(r.counts.get(name, 0) for r in self.ok)

@@ -42,7 +42,7 @@ def remarks(view: ScenarioView, run: store.Run) -> list[str]:
 
 def conditions(run: store.Run, views: Sequence[ScenarioView]) -> list[tuple[str, str]]:
     """(what, value) for everything that may explain a number."""
-    meta, host = run.meta, run.meta.get("host", {})
+    meta = run.meta
     out = [
         ("Run", run.name),
         ("Started", str(meta.get("created", ""))),
@@ -52,17 +52,26 @@ def conditions(run: store.Run, views: Sequence[ScenarioView]) -> list[tuple[str,
         ("Order", "cells in random order within each block, one block a repeat"),
         ("Load", "; ".join(_loads(views))),
         ("Broker", ", ".join(_brokers(views))),
-        ("CPU", str(host.get("cpu") or "")),
-        ("Cores", _cores(host)),
-        ("Memory", units.format_size(host["memory"]) if host.get("memory") else ""),
-        ("Kernel", str(host.get("kernel") or "")),
-        ("Python", str(host.get("python") or "")),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in meta.get("versions", {}).items() if v)),
+        *machine(run),
         *((UNIT_WORDS.get(k, k), f"{v:g}") for k, v in meta.get("calibration", {}).items()),
         ("The harness itself used", _harness(views)),
         *_around(views),
     ]
     return [(what, value) for what, value in out if value]
+
+
+def machine(run: store.Run) -> list[tuple[str, str]]:
+    """(what, value) for the machine and the versions of a run, as far as they are known."""
+    host = run.meta.get("host", {})
+    facts = [
+        ("CPU", str(host.get("cpu") or "")),
+        ("Cores", _cores(host)),
+        ("Memory", units.format_size(host["memory"]) if host.get("memory") else ""),
+        ("Kernel", str(host.get("kernel") or "")),
+        ("Python", str(host.get("python") or "")),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in run.meta.get("versions", {}).items() if v)),
+    ]
+    return [(what, value) for what, value in facts if value]
 
 
 def _brokers(views: Sequence[ScenarioView]) -> list[str]:

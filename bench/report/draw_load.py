@@ -1,6 +1,7 @@
 """The pictures of loads that change, drawn from their data: tasks over time, phases, searches, host speed."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bench import units
@@ -76,7 +77,7 @@ def _phase_names(panel: FlowPanel) -> list[tuple[float, str]]:
     """
     starts = sorted({start for start, _ in panel.phases})
     out = []
-    for start, after in zip(starts, [*starts[1:], panel.end], strict=True):
+    for start, after in pairwise([*starts, panel.end]):
         room = (after - start) / panel.end * AXES_PT - 4
         names = [name for begin, name in panel.phases if begin == start]
         numbers = ", ".join(name.split(" ", 1)[0] for name in names)

@@ -126,7 +126,7 @@ def _lane_axes(axes: "Axes", panel: LanePanel) -> None:
     several = len(panel.nodes) > 1
     axes.set_yticks(
         [first + (n - 1) / 2 for _, first, n in panel.nodes],
-        [f"node {node}" if several else "" for node, _, _ in panel.nodes],
+        [name if several else "" for name in panel.names],
     )
     for _, first, _ in panel.nodes[1:]:
         axes.axhline(first - 0.5, color=palette.INK, lw=0.8)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import events
+from bench.model import Workers
 from bench.report import labels
 from bench.report.resources import kept, known_metric, ranked_cells, trials_of_one_block, with_metric
 from bench.report.view import CellView, Part, ScenarioView
@@ -44,12 +45,15 @@ class Bars:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanePanel:
-    """One trial. ``nodes`` holds (node, first lane, number of lanes) in the order drawn."""
+    """One trial. ``nodes`` holds (node, first lane, number of lanes) in the order drawn, ``names`` what they
+    are called.
+    """
 
     title: str
     circumstance: str
     trial: str
     nodes: tuple[tuple[int, int, int], ...]
+    names: tuple[str, ...]
     slots: int
     bars: tuple[Bars, ...]
     broken: tuple[tuple[float, float], ...]
@@ -94,7 +98,7 @@ def lane_figure(view: ScenarioView, run: "store.Run") -> LaneFigure:
                 title=cell.label,
                 circumstance=title,
                 trial=trial,
-                widths=[group.concurrency for group in cell.setup.groups],
+                groups=cell.setup.groups,
                 kinds=[order[name] for name in _calls(cell)],
             )
             for title, cell, trial, tasks in row
@@ -169,14 +173,15 @@ def panel(
     title: str,
     circumstance: str,
     trial: str,
-    widths: Sequence[int],
+    groups: Sequence[Workers],
     kinds: Sequence[int],
 ) -> LanePanel:
     """One trial's lanes from its tasks (as ``events.tasks`` returns them).
 
-    ``widths`` holds the concurrency of each node, ``kinds`` for each entry of the workload which kind of task
+    ``groups`` holds the group of each node, ``kinds`` for each entry of the workload which kind of task
     it is.
     """
+    widths = [group.concurrency for group in groups]
     slot = events.lanes(tasks, widths).to_numpy()
     ran = slot >= 0
     slot, node = slot[ran], tasks["node"].to_numpy()[ran]
@@ -196,12 +201,20 @@ def panel(
         circumstance=circumstance,
         trial=trial,
         nodes=nodes,
+        names=tuple(_name(number, groups) for number, _, _ in nodes),
         slots=slots,
         bars=bars,
         broken=tuple(zip(rows[bad].tolist(), end[bad].tolist(), strict=True)),
         makespan=makespan,
         span=makespan / SPANS if crowded else None,
     )
+
+
+def _name(number: int, groups: Sequence[Workers]) -> str:
+    """What a node is called: by its group where that has a name."""
+    own = groups[number].name if number < len(groups) else ""
+    same = [n for n, group in enumerate(groups) if group.name == own]
+    return f"node {number}" if not own else own if len(same) == 1 else f"{own} {same.index(number) + 1}"
 
 
 def _places(

@@ -4,10 +4,12 @@ import re
 from collections.abc import Sequence
 
 from bench import store, units
-from bench.report import answer, conditions, phases, searches, tables
+from bench.expect import HELD, REFUTED, UNDECIDED
+from bench.report import answer, beliefs, conditions, phases, searches, tables
 from bench.report.view import Part, ScenarioView
 
 MOST_COLUMNS = 6
+VERDICTS = {HELD: "✅", REFUTED: "❌", UNDECIDED: "❔"}
 SIGNS = {"pass": "✅ pass", "fail": "❌ fail"}
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
@@ -32,7 +34,7 @@ def _section(view: ScenarioView, run: store.Run) -> list[str]:
     out = [f"### {escape(view.scenario.question)}"]
     out += ["\n".join(f"- {escape(finding.text)}" for finding in answer.findings(view))]
     out += [escape(remark) for remark in conditions.remarks(view, run)]
-    out += [_gates(view)]
+    out += [belief_text(beliefs.words(view.belief)) if view.belief else "", _gates(view)]
     metrics = tables.main_metrics(view)[:MOST_COLUMNS]
     out += [_table(part, metrics) for part in view.parts]
     by_phase = phases.metric_by_phase(view)
@@ -50,10 +52,26 @@ def _section(view: ScenarioView, run: store.Run) -> list[str]:
     return [*out, _folded("Failed trials", _failures(view))]
 
 
+def belief_text(belief: beliefs.BeliefWords) -> str:
+    """What people say, the verdict, and for each expectation what was measured."""
+    lines = [f"> {escape(belief.text)}", "", f"{VERDICTS[belief.outcome]} **{belief.word}**", ""]
+    for found in belief.expectations:
+        sign = f"{VERDICTS[found.outcome]} " if len(belief.expectations) > 1 else ""
+        lines.append(f"- {sign}expected {_code(found.text)}")
+        lines += [f"  - measured **{escape(found.measured)}**"] if found.measured else []
+        lines += [f"  - {_code(side)} {escape(number)}" for side, number in found.sides]
+        lines += [f"  - {escape(why)}" for why in found.why]
+    return "\n".join(lines)
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('`', '')}`"
+
+
 def _gates(view: ScenarioView) -> str:
     lines = []
     for gate in view.gates:
-        head = f"- {SIGNS.get(gate.outcome, '❔ undecided')}: `{gate.text.replace('`', '')}`"
+        head = f"- {SIGNS.get(gate.outcome, '❔ undecided')}: {_code(gate.text)}"
         lines += [
             head,
             *(f"  - {escape(problem.replace(f'{gate.text} ', '', 1))}" for problem in gate.problems),

@@ -5,20 +5,19 @@ picture as SVG and PNG lie beside it.
 """
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import model, store, units
-from bench.errors import EnvironmentFault
-from bench.report import answer, conditions, labels, markdown, palette, phases, sheet, tables
+from bench.report import answer, beliefs, conditions, labels, markdown, palette, phases, sheet, tables
+from bench.report import folder as folders
 from bench.report.charts import Chart, charts, drift_chart, slug
 from bench.report.view import GateView, ScenarioView, collect
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 HERE = Path(__file__).parent
 FILTER_FROM = 8
@@ -30,44 +29,12 @@ GATE_CSS = {"pass": "pass", "fail": "fail"}
 def write(run: store.Run, reports_root: Path) -> Path:
     """Write the report of ``run`` to ``reports_root/<run>/`` and return its ``index.html``.
 
-    It is made in a folder beside and moved into place when it is whole: a failure leaves the old one.
     Raises EnvironmentFault where the folder cannot be written.
     """
-    target = reports_root / run.name
-    try:
-        reports_root.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{run.name}.", dir=reports_root))
-        try:
-            work.chmod(0o755)
-            _fill(run, work)
-            _swap(work, target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"the report cannot be written to {target}: {error.strerror or error}",
-            "Name a folder that can be written with --reports. The results are safe.",
-        ) from error
-    return target / "index.html"
-
-
-def _swap(work: Path, target: Path) -> None:
-    """Put the new folder in the place of the old one."""
-    old = work.with_name(f"{work.name}.old")
-    if target.exists():
-        target.rename(old)
-    try:
-        work.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    return folders.write(reports_root, run.name, lambda folder: _fill(run, folder))
 
 
 def _fill(run: store.Run, folder: Path) -> None:
-    from markupsafe import Markup
-
     views = collect(run)
     sections = [_section(view, run, folder, several=len(views) > 1) for view in views]
     files = ["report.md", "cells.csv", "trials.csv"]
@@ -79,27 +46,39 @@ def _fill(run: store.Run, folder: Path) -> None:
             files.append(name)
     (folder / "report.md").write_text(markdown.report(run, views), encoding="utf-8")
     questions = [view.scenario.question for view in views]
-    html = _template().render(
+    html = template("page.html.j2").render(
         title=f"{questions[0] if len(questions) == 1 else run.name} · celery-bench",
         run=run.name,
         subtitle=conditions.subtitle(run, views),
-        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        css=css(),
         sections=sections,
         conditions=conditions.conditions(run, views),
-        host=_pictures(filter(None, [drift_chart(views)]), folder),
+        host=pictures(filter(None, [drift_chart(views)]), folder),
         files=files,
     )
     (folder / "index.html").write_text(html, encoding="utf-8")
 
 
-def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined
+def css() -> "Markup":
+    """The style of every page."""
+    from markupsafe import Markup
+
+    return Markup((HERE / "page.css").read_text(encoding="utf-8"))
+
+
+def template(name: str) -> "Template":
+    """The template in the file of this name, which may use the macros of the others."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["whole"] = _whole
-    return environment.from_string((HERE / "page.html.j2").read_text(encoding="utf-8"))
+    return environment.get_template(name)
 
 
 def _whole(text: str) -> str:
@@ -118,9 +97,10 @@ def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool)
         "answer": answer.findings(view),
         "remarks": conditions.remarks(view, run),
         "commands": answer.commands(view),
+        "belief": beliefs.words(view.belief) if view.belief else None,
         "gates": [_gate(g, len(view.cells)) for g in view.gates],
-        "doubts": [_doubt(group) for group in tables.doubt_groups(view)],
-        "figures": _pictures(charts(view, run, prefix), folder),
+        "doubts": [doubt(group) for group in tables.doubt_groups(view)],
+        "figures": pictures(charts(view, run, prefix), folder),
         "table": _table(view),
         "phases": [grid for part in view.parts if (grid := phases.compact(part, by_phase))],
         "failures": _failures(view),
@@ -130,7 +110,7 @@ def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool)
     }
 
 
-def _pictures(found: Iterable[Chart], folder: Path) -> list[dict[str, Any]]:
+def pictures(found: Iterable[Chart], folder: Path) -> list[dict[str, Any]]:
     """Draw each chart once, keep it as SVG and PNG, and hand its SVG to the page."""
     from markupsafe import Markup, escape
 
@@ -154,7 +134,8 @@ def _gate(gate: GateView, cells: int) -> dict[str, Any]:
     return {"text": gate.text, "outcome": gate.outcome, "css": css, "problems": problems, "summary": kept}
 
 
-def _doubt(group: tables.DoubtGroup) -> dict[str, Any]:
+def doubt(group: tables.DoubtGroup) -> dict[str, Any]:
+    """A kind of doubt as the template shows it."""
     return {
         "kind": group.kind.replace("_", " ").replace("-", " ").capitalize().replace("Slo ", "SLO "),
         "cells": units.plural(group.cells, "cell"),

@@ -28,6 +28,9 @@ GRID = "#e3e6ea"
 PAPER = "#ffffff"
 IDLE = "#eceff2"
 
+VERDICT_COLOURS = {"held": "#00694c", "refuted": "#a33b00", "undecided": "#6b5200"}
+"""Of what people believe; never without a mark of its own shape and the word beside it."""
+
 HATCH = "#20242a"
 """Lines on a coloured bar: dark on a dark page too."""
 LONG_KIND = "#103a66"

@@ -13,9 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench import doubts, model, store, units
+from bench import doubts, expect, model, store, units
 from bench.errors import BenchError
-from bench.report import answer, conditions, phases, searches, tables
+from bench.report import answer, beliefs, conditions, phases, searches, tables
 from bench.report.drift import drift_figure
 from bench.report.view import GateView, Part, ScenarioView, collect
 
@@ -27,12 +27,15 @@ UNLIMITED_WIDTH = 10_000
 def as_json(run: store.Run) -> dict[str, Any]:
     """Every cell and every metric, SI units, as ``celery-bench show --json`` writes it; no NaN."""
     trials: dict[tuple[str, str], list[model.TrialResult]] = {}
-    for result in run.results():
+    results = run.results()
+    for result in results:
         trials.setdefault((result.scenario, result.cell), []).append(result)
+    stated = (expect.belief(scenario, results) for scenario in run.scenarios)
     return {
         "format": model.FORMAT,
         "run": run.name,
         "cells": [_cell_json(s, trials.get((s.scenario, s.cell), [])) for s in doubts.summarise_run(run)],
+        "beliefs": [beliefs.as_json(belief) for belief in stated if belief],
     }
 
 
@@ -88,6 +91,8 @@ def _render_scenario(view: ScenarioView, run: store.Run, console: Console, *, ev
         console.print(Text(finding.text, style="" if finding.decided else "yellow"))
     for remark in conditions.remarks(view, run):
         console.print(Text(remark, style="yellow"))
+    if view.belief:
+        _render_belief(beliefs.words(view.belief), console)
     for gate in view.gates:
         _render_gate(gate, console)
     _render_doubts(view, console, every=every)
@@ -131,6 +136,19 @@ def _grid_table(grid: phases.Grid, first: int = 0, last: int | None = None) -> T
         words = [Text(text or "–") for text in texts[first:last]]
         table.add_row(Text(name), *words, style="bold" if name in grid.best else "")
     return table
+
+
+def _render_belief(belief: beliefs.BeliefWords, console: Console) -> None:
+    """What people say, the verdict, and for each expectation what was measured."""
+    style = {"pass": "green", "fail": "bold red"}
+    console.print(Text.assemble("People say: ", (f"“{belief.text}”", "italic")))
+    for found in belief.expectations:
+        verdict = (f"{found.sign} {found.word}  ", style.get(found.css, "yellow"))
+        console.print(Padding(Text.assemble(verdict, f"expected {found.text}"), (0, 0, 0, 2)))
+        sides = ", ".join(f"{side} {number}" for side, number in found.sides)
+        lines = [f"measured {found.measured}" if found.measured else "", sides, *found.why]
+        for line in filter(None, lines):
+            console.print(Padding(Text(line), (0, 0, 0, 4)))
 
 
 def _render_gate(gate: GateView, console: Console) -> None:

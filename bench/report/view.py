@@ -6,7 +6,7 @@ Everything a page, a picture or a sentence shows comes from here, so that all of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import compare, doubts, gate, model, store, units
+from bench import compare, doubts, expect, gate, model, store, units
 from bench.model import Label
 from bench.report import labels
 
@@ -95,6 +95,7 @@ class ScenarioView:
     scenario: model.Scenario
     parts: tuple[Part, ...]
     gates: tuple[GateView, ...]
+    belief: expect.Belief | None = None
 
     @property
     def cells(self) -> tuple[CellView, ...]:
@@ -134,7 +135,8 @@ def _scenario_view(
     )
     cells = [cell for part in parts for cell in part.cells]
     gates = tuple(_gate_view(text, parts, cells) for text in scenario.gates)
-    return ScenarioView(scenario=scenario, parts=parts, gates=gates)
+    belief = expect.belief(scenario, mine)
+    return ScenarioView(scenario=scenario, parts=parts, gates=gates, belief=belief)
 
 
 def _key(settings: Mapping[str, Label]) -> str:

@@ -8,6 +8,7 @@ number, and in nothing else.
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from itertools import count
 from typing import Any
 
 BATCH = 500
@@ -68,6 +69,7 @@ def _built(producer: Any, call: Call, name: str) -> tuple[tuple[Any, ...], dict[
     task, args, kwargs, options = call
     caught: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     channel = producer.channel
+    own = vars(channel).get(name)  # a channel that waits for confirmations has a method of its own
 
     def catch(*args: Any, **kwargs: Any) -> None:
         caught.append((args, kwargs))
@@ -79,7 +81,10 @@ def _built(producer: Any, call: Call, name: str) -> tuple[tuple[Any, ...], dict[
             args, kwargs, task_id=task_id(_NO_ID, A_SEQ), headers=headers, producer=producer, **options
         )
     finally:
-        delattr(channel, name)
+        if own is None:
+            delattr(channel, name)
+        else:
+            setattr(channel, name, own)
     return caught[0]
 
 
@@ -137,4 +142,32 @@ def _amqp(producer: Any) -> Ways:
         for message, options in messages:
             channel.basic_publish(message, **options)
 
+    if channel.connection.confirm_publish:
+        return template, _confirmed(producer.connection.channel())
     return template, send
+
+
+def _confirmed(channel: Any) -> Callable[[list[Any]], None]:
+    """Sends a batch and waits until the broker has confirmed all of it. By itself the client waits for each
+    message, which takes ten times as long. On a channel of its own, where nobody else counts.
+    """
+    from amqp import spec
+    from amqp.exceptions import MessageNacked
+
+    channel.confirm_select()
+    numbers, unconfirmed = count(1), set[int]()
+
+    def heard(method: Any, number: int, and_all_before: bool) -> None:
+        if method == spec.Basic.Nack:
+            raise MessageNacked
+        unconfirmed.difference_update(range(min(unconfirmed), number) if and_all_before else ())
+        unconfirmed.discard(number)
+
+    def send(messages: list[Any]) -> None:
+        for message, options in messages:
+            channel._basic_publish(message, **options)
+            unconfirmed.add(next(numbers))
+        while unconfirmed:
+            channel.wait([spec.Basic.Ack, spec.Basic.Nack], callback=heard)
+
+    return send

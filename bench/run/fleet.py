@@ -145,7 +145,7 @@ def start(setup: Setup, place: Place) -> Fleet:
                 [sys.executable, "-P", str(DOOR), str(path)],
                 keeper=place.keeper,
                 log=place.folder / f"node-{index}.log",
-                env={**place.env, **group.env},
+                env={**place.env, **_allowed(setup), **group.env},
             )
         except OSError:
             Fleet(nodes).stop()
@@ -155,16 +155,22 @@ def start(setup: Setup, place: Place) -> Fleet:
     return Fleet(nodes)
 
 
+def _allowed(setup: Setup) -> dict[str, str]:
+    """As root Celery unpickles messages only with this: in the trial's queues nobody's lie but ours."""
+    return {"C_FORCE_ROOT": "1"} if setup.messages.serializer == "pickle" else {}
+
+
 def _wanted(group: Workers, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a worker of this group should read back from itself."""
-    wanted: dict[str, Any] = {
-        **{name: value for name, value in asked.items() if name != "task_annotations"},
-        "pool": MODULE_OF_POOL.get(group.pool, group.pool),
-        "concurrency": group.concurrency if group.autoscale_from is None else group.autoscale_from,
-        "prefetch_count": group.concurrency * group.prefetch,
-    }
+    wanted: dict[str, Any] = {name: value for name, value in asked.items() if name != "task_annotations"}
+    wanted |= {"pool": MODULE_OF_POOL.get(group.pool, group.pool), "events": group.events}
     for task, limit in asked.get("task_annotations", {}).items():
         wanted[f"rate_limit of {task}"] = limit["rate_limit"]
+    if not group.auto:  # what Celery took is what ran
+        wanted["concurrency"] = group.concurrency if group.autoscale_from is None else group.autoscale_from
+        wanted["prefetch_count"] = group.concurrency * group.prefetch
+    if group.max_memory_per_child is not None:
+        wanted["max_memory_per_child_kib"] = settings.memory_kib(group)
     if group.autoscale_from is not None:
         wanted["autoscale"] = [group.autoscale_from, group.concurrency]
     if group.cpus:

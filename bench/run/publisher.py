@@ -17,6 +17,10 @@ from bench.run.fleet import Place, last_words, node_name
 from bench.run.process import Child, describe_end
 
 LOADER = Path(__file__).with_name("load.py")
+LOADER_CONNECTIONS = 10
+"""Celery's own ``broker_pool_limit``. A lower one is for the workers: the loader, which publishes while it
+tells the workers something, would wait for itself.
+"""
 
 
 class Publisher:
@@ -145,7 +149,7 @@ def start(setup: Setup, place: Place, seed: int) -> Publisher:
     asked = settings.configuration(setup, setup.fleet[0])
     spec = {
         "app": place.app,
-        "settings": {**place.conf, **asked},
+        "settings": {**place.conf, **asked, "broker_pool_limit": LOADER_CONNECTIONS},
         "added": place.added,
         "queues": place.queues,
         "tag": place.tag,

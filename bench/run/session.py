@@ -14,18 +14,16 @@ from typing import Any, Protocol
 from bench import analyse
 from bench.errors import EnvironmentFault, UsageError
 from bench.model import Scenario, Trial, TrialResult, plain
-from bench.run import apps, host
+from bench.run import apps, host, services
 from bench.run import trial as trials
 from bench.run.broker import Brokers, check
 from bench.run.keeper import Keeper
-from bench.run.process import Child
+from bench.run.services import Services
 from bench.scenario import replay
 from bench.scenario.outside import AppError
 from bench.store import Run
 from bench.units import hide_password
 
-SERVICES = Path(__file__).with_name("services.py")
-SERVED_TASKS = frozenset({"io.http"})
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -59,6 +57,7 @@ def preflight(scenarios: Sequence[Scenario]) -> None:
         _look(app)
     for broker, app in dict.fromkeys((s.broker, s.app if s.broker.of_app else "") for s in setups):
         check(broker, app)
+    services.check(iter(setups))
 
 
 def _look(app: str) -> None:
@@ -109,8 +108,8 @@ def run(
             keeper.add(folder)
             brokers = Brokers(keeper, folder, store.name)
             stack.callback(brokers.stop)
-            services = Services(keeper, folder)
-            stack.callback(services.stop)
+            served = Services(keeper, folder)
+            stack.callback(served.stop)
             env = {"CELERY_BENCH_SPINS_PER_MS": repr(store.meta["calibration"]["spins_per_ms"])}
             for k, trial in enumerate(plan, start=done + 1):
                 progress.trial_started(trial, k)
@@ -118,8 +117,8 @@ def run(
                     brokers=brokers,
                     keeper=keeper,
                     folder=folder,
-                    env=env | services.needed_by(trial),
-                    service_pids=services.pids(),
+                    env=env | served.needed_by(trial),
+                    service_pids=served.pids(),
                     tick=progress.tick,
                 )
                 before = host.read()
@@ -134,41 +133,6 @@ def run(
         interrupted = True
     progress.session_finished(interrupted)
     return not interrupted
-
-
-class Services:
-    """Servers that tasks talk to, started when the first trial needs them."""
-
-    def __init__(self, keeper: Keeper, folder: Path) -> None:
-        self._keeper = keeper
-        self._folder = folder
-        self._http: Child | None = None
-        self._env: dict[str, str] = {}
-
-    def needed_by(self, trial: Trial) -> dict[str, str]:
-        """Environment that tells the trial's tasks where to connect."""
-        if not SERVED_TASKS & {call.task for call in trial.cell.setup.workload}:
-            return {}
-        if self._http is None or self._http.exit_status is not None:
-            log = self._folder / "services.log"
-            self._http = Child(
-                [sys.executable, "-I", str(SERVICES)], keeper=self._keeper, log=log, pipes=True
-            )
-            assert self._http.process.stdout is not None
-            port = self._http.process.stdout.readline().strip()
-            if not port:
-                raise EnvironmentFault(
-                    "The loopback HTTP server did not start.", self._http.tail() or "No output."
-                )
-            self._env = {"CELERY_BENCH_HTTP_URL": f"http://127.0.0.1:{port.decode()}"}
-        return self._env
-
-    def pids(self) -> tuple[int, ...]:
-        return (self._http.pid,) if self._http else ()
-
-    def stop(self) -> None:
-        if self._http:
-            self._http.stop()
 
 
 @contextmanager

@@ -121,9 +121,7 @@ class Course:
             queues=queues,
             folder=folder,
             keeper=around.keeper,
-            env=environment(
-                {**around.env, "TMPDIR": str(folder), "CELERY_BENCH_SEED": str(trial.seed)},
-            ),
+            env=environment({**around.env, "TMPDIR": str(folder), "CELERY_BENCH_SEED": str(trial.seed)}),
         )
         self.fleet = fleets.start(self.setup, place)
         stack.callback(self.fleet.stop)

@@ -3,6 +3,9 @@
 Started by path (``python -P worker.py SPEC.json``): neither this folder nor the name ``bench`` comes between
 the user's app and its own modules. The order matters: green pools patch first, settings are on ``app.conf``
 before the command line reads them (later would be too late for the prefetch count), the agent goes last.
+
+A child that is spawned and not forked is a new interpreter. billiard runs this file in it once more, as
+``__mp_main__``, before it unpickles the work: there the app and the agent are loaded again.
 """
 
 import importlib.util
@@ -11,6 +14,9 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+
+SPEC = "CELERY_BENCH_SPEC"
+"""Names the spec to spawned children, whose command line is billiard's."""
 
 
 def _sibling(name: str) -> Any:
@@ -25,6 +31,7 @@ def _sibling(name: str) -> Any:
 
 def main() -> None:
     """Read the spec (written by ``fleet``), become the worker."""
+    os.environ[SPEC] = sys.argv[1]
     spec = json.loads(Path(sys.argv[1]).read_text())
     sys.argv = ["celery", "-A", spec["app"], *spec["argv"]]
     if spec["cpus"]:
@@ -34,16 +41,22 @@ def main() -> None:
 
     celery.maybe_patch_concurrency()
 
-    _sibling("userapp").load(spec["app"], spec["settings"], spec["added"], spec["queues"])
-
-    eventlog = _sibling("eventlog")
-    log = eventlog.EventLog(spec["folder"], spec["node"])
-    _sibling("agent").install(log, eventlog, spec)
+    _load(spec)
 
     from celery.bin.celery import celery as command
 
     command(prog_name="celery")  # its ``main`` would read options of the worker from the environment too
 
 
+def _load(spec: dict[str, Any]) -> None:
+    """The app with the trial's settings, and the agent."""
+    _sibling("userapp").load(spec["app"], spec["settings"], spec["added"], spec["queues"])
+    eventlog = _sibling("eventlog")
+    log = eventlog.EventLog(spec["folder"], spec["node"])
+    _sibling("agent").install(log, eventlog, spec)
+
+
 if __name__ == "__main__":
     main()
+elif __name__ == "__mp_main__":
+    _load(json.loads(Path(os.environ[SPEC]).read_text()))

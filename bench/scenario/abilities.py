@@ -34,6 +34,8 @@ _SINCE = {
 }
 _PACKAGES = {"brotli": "brotli", "zstd": "zstandard", "msgpack": "msgpack"}
 """What kombu needs for a compression or serializer that does not come with Python."""
+_CELERYS = "CELERY_"
+"""Celery takes its broker, loader and more from variables that begin so, before it looks at its settings."""
 _REDIS_PRIORITIES = 9
 """Redis and Valkey know 0 to 9 (kombu/transport/redis.py, PRIORITY_STEPS)."""
 
@@ -55,6 +57,11 @@ def impossible(setup: model.Setup, installed: Installed) -> Found:
     yield from _messages(setup, installed)
     for index, call in enumerate(setup.workload):
         yield from _priority(setup, call, ("workload", index, "priority"))
+        if call.expires is not None and setup.broker.kind == "rabbitmq":
+            text = (
+                "RabbitMQ throws expired messages away and tells nobody, so they could not be told from lost"
+            )
+            yield _mistake(("workload", index, "expires"), f"{text} ones", ("broker", "kind"))
 
 
 def _mistake(path: Steps, text: str, *also: Steps) -> Mistake:
@@ -104,6 +111,18 @@ def _bounds(group: model.Workers, path: Steps) -> Found:
             f"begins with {group.autoscale_from}, above the concurrency {concurrency} that it may grow up to"
         )
         yield _mistake((*path, "autoscale"), text, (*path, "concurrency"))
+    if group.autoscale_from is not None and group.auto:
+        text = "needs a number that it may grow up to, not `auto`. Write `concurrency` as a number"
+        yield _mistake((*path, "autoscale"), text, (*path, "concurrency"))
+    if group.heartbeat and group.heartbeat % 1:
+        text = f"Celery counts whole seconds, so {group.heartbeat:g} s are impossible. Write 1s, 2s …"
+        yield _mistake((*path, "heartbeat"), text)
+    for name in group.env:
+        if name.startswith(_CELERYS):
+            text = (
+                f"{name} would overrule what the trial sets. Use the key that is meant for it, or `settings`"
+            )
+            yield _mistake((*path, "env", name), text)
     if group.soft_time_limit and group.time_limit and group.soft_time_limit >= group.time_limit:
         text = "is not below `time_limit`, so the task would be ended before it is interrupted"
         yield _mistake((*path, "soft_time_limit"), text, (*path, "time_limit"))
@@ -148,6 +167,9 @@ def _delivery(setup: model.Setup) -> Found:
     if delivery.reject_on_worker_lost and delivery.acks != "late":
         text = "has no effect on messages that are acknowledged early. Add `acks: late`"
         yield _mistake(("delivery", "reject_on_worker_lost"), text, ("delivery", "acks"))
+    if delivery.reject_on_worker_lost and all(group.pool != "prefork" for group in setup.fleet):
+        text = f"the {setup.fleet[0].pool} pool has no children that could be lost: only prefork has"
+        yield _mistake(("delivery", "reject_on_worker_lost"), text, ("workers", 0, "pool"))
     if delivery.visibility_timeout is not None and amqp:
         text = "RabbitMQ has none: it gives a message to another worker when the connection is gone"
         yield _mistake(("delivery", "visibility_timeout"), text, ("broker", "kind"))

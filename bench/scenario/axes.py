@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.grammar import text_of
 from bench.model import Label
 from bench.scenario.keys import HEAD_KEYS, MATRIX_WORDS
 from bench.scenario.mistakes import Mistake, Steps
-from bench.scenario.paths import canonical, label_of, steps, text_of, unknown
+from bench.scenario.paths import canonical, label_of, steps, unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib.util
 import inspect
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -108,6 +109,8 @@ class Checker:
             self.tracebacks.setdefault(app, error.traceback)
             yield Mistake(path=("app",), text=str(error))
             return
+        if not app:
+            yield from self._package(call.task, path)
         signature = known.get(call.task)
         if signature is None:
             near = did_you_mean(call.task, known) or "The app has none."
@@ -120,6 +123,15 @@ class Checker:
         else:
             for row in call.arguments or ({},):
                 yield from _arguments(_with(call, row), path, signature, self.folder)
+
+    def _package(self, task: str, path: Steps) -> Iterator[Mistake]:
+        """What a shipped task needs and is not installed."""
+        from bench.workloads.catalogue import EXTRA, PACKAGES
+
+        package = PACKAGES.get(task)
+        if package is not None and not self._installed(package):
+            text = f"{task} needs a package that is not installed ({package}). Try: pip install '{EXTRA}'"
+            yield Mistake(path=(*path, "task"), text=text)
 
     def _source(
         self, call: model.TaskCall, path: Steps, signature: inspect.Signature, app: str
@@ -160,7 +172,15 @@ def _first_row(path: Path) -> dict[str, Any]:
         raise AppError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if first is None:
         raise AppError(f"{path} holds no row. Write the arguments' names first, then a row a task")
-    return dict(first)
+    return {name: _parsed(text) for name, text in first.items()}
+
+
+def _parsed(text: str) -> Any:
+    """What the loader makes of a field of a CSV file: what is JSON is read as that, else it is text."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
 
 
 def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
@@ -206,6 +226,10 @@ def _wanted(annotation: Any, value: Any, folder: Path) -> str:
 
     if annotation is float and not _sane(value):
         return "a number that is not negative, without a unit"
+    if annotation is int and not (isinstance(value, int) and _sane(value)):
+        return "a whole number that is not negative"
+    if annotation is bool and not isinstance(value, bool):
+        return "true or false"
     if annotation is not amounts.Amount:
         return ""
     wanted = str(amounts.problem(value))

@@ -91,6 +91,10 @@ def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
+def _text_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 _ONE_OR_MORE_SCHEMA = AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
 
 
@@ -151,6 +155,7 @@ class SetupKeys(Keys):
     limits: LimitsKeys = Field(default=LimitsKeys(), description="When a trial is given up as failed")
 
 
+_EXPECT_SCHEMA = AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
 _METRIC = AsSchema(lambda _: {"type": "string", "enum": list(model.METRICS)})
 
 
@@ -158,6 +163,9 @@ class HeadKeys(Keys):
     """What is asked, and how often."""
 
     question: str = Field(min_length=1, description="What you want to know, as a question")
+    belief: str | None = Field(
+        default=None, min_length=1, description="What people say, in their words; the run judges it"
+    )
     metric: Annotated[str | None, _METRIC] = Field(
         default=None,
         description="The number that answers it; by default what suits the load, see below",
@@ -166,6 +174,11 @@ class HeadKeys(Keys):
     repeats: int = Field(default=5, ge=1, le=10_000, description="Blocks: how often each cell runs")
     gates: list[str] = Field(
         default=[], description="What must hold in every cell", examples=[["makespan < 30s"]]
+    )
+    expect: Annotated[list[str], BeforeValidator(_text_or_more), _EXPECT_SCHEMA] = Field(
+        default=[],
+        description="What would be measured if the belief held, a condition or a list of them",
+        examples=["throughput[gevent] / throughput[prefork] > 3"],
     )
 
     @field_validator("metric")
@@ -180,7 +193,7 @@ class HeadKeys(Keys):
 
 SETUP_KEYS = tuple(SetupKeys.model_fields)
 HEAD_KEYS = tuple(HeadKeys.model_fields)
-TOP_KEYS = ("question", "metric", *SETUP_KEYS, "matrix", "repeats", "gates")
+TOP_KEYS = ("question", "belief", "metric", *SETUP_KEYS, "matrix", "repeats", "gates", "expect")
 MATRIX_WORDS = ("zip", "include", "exclude")
 
 

@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.grammar import text_of
 from bench.model import Label
 from bench.scenario.axes import Axis, AxisReader, Override, Pins
 from bench.scenario.keys import default_at
 from bench.scenario.mistakes import Mistake, PathError, Steps, did_you_mean, shown
-from bench.scenario.paths import MISSING, canonical, get, label_of, replace, steps, text_of
+from bench.scenario.paths import MISSING, canonical, get, label_of, replace, steps
 
 MAX_CELLS = 100_000
 

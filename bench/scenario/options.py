@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.errors import ScenarioError, UsageError
+from bench.grammar import text_of
 from bench.model import Cell, Scenario
 from bench.scenario.checks import broker_mistakes
 from bench.scenario.document import Document, odd_values, parse
 from bench.scenario.explain import check_broker, instead
 from bench.scenario.keys import HEAD_KEYS, MATRIX_WORDS, TOP_KEYS
 from bench.scenario.mistakes import Mistake, PathError, Steps, did_you_mean, safe
-from bench.scenario.paths import canonical, replace, steps, text_of, unknown
+from bench.scenario.paths import canonical, replace, steps, unknown
 from bench.units import hide_password
 
 

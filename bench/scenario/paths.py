@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench import units
+from bench.grammar import text_of
 from bench.model import Label
 from bench.scenario.keys import known_paths
 from bench.scenario.mistakes import PathError, Steps, did_you_mean, shown
@@ -138,11 +139,6 @@ def without(data: Any, path: Steps) -> Any:
         inner = [without(data[index], path[1:])] if path[1:] else []
         return [*data[:index], *inner, *data[index + 1 :]]
     return data
-
-
-def text_of(label: Label) -> str:
-    """A label as it is typed on a command line and compared: ``true``, not ``True``."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def label_of(value: Any) -> Label:

@@ -16,6 +16,7 @@ from bench import model, units
 from bench.errors import ScenarioError, UsageError
 from bench.scenario import matrix
 from bench.scenario.axes import Override
+from bench.scenario.beliefs import belief_mistakes
 from bench.scenario.checks import Checker
 from bench.scenario.document import Marks, read
 from bench.scenario.explain import check_head, check_setup
@@ -87,6 +88,7 @@ def load(
     head, mistakes = check_head(document.data)
     mistakes += _gates(document.data.get("gates"), check_gate)
     points, matrix_mistakes = matrix.expand(document.data, options.pins)
+    mistakes += belief_mistakes(document.data, None if matrix_mistakes or options.pins else points)
     checker = Checker(outside, check_gate, path.parent)
     traces = Traces(path.parent, checker.call)
     setups, cell_mistakes = _setups(document.data, points, checker, traces, lenient=bool(matrix_mistakes))
@@ -103,6 +105,8 @@ def load(
         metric=head.metric or _metric(setups),
         repeats=1 if quick and repeats is None else head.repeats,
         gates=tuple(head.gates),
+        belief=" ".join((head.belief or "").split()),
+        expect=tuple(head.expect),
         cells=pick(cells, only),
         source=document.source,
     )

@@ -10,12 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from bench.scenario.keys import PARTS, HeadKeys, SetupKeys, known_paths
+from bench.scenario.keys import PARTS, TOP_KEYS, HeadKeys, SetupKeys, known_paths
 from bench.scenario.load_keys import LOAD_KEYS
 from bench.scenario.paths import without_index
-
-BEGIN = "<!-- keys: written by make docs -->"
-END = "<!-- end of keys -->"
 
 _MATRIX_WORDS = {
     "zip": "A mapping of paths to equally long lists that move together, or a list of such mappings",
@@ -69,7 +66,7 @@ def schema() -> dict[str, Any]:
 def keys_table() -> str:
     """Every key of a scenario file as a Markdown table: key, type, default, meaning."""
     rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    for name in ("question", "metric", *SetupKeys.model_fields, "matrix", "repeats", "gates"):
+    for name in TOP_KEYS:
         rows.append(_row(name, ScenarioFile.model_fields[name], ScenarioFile))
         prefix, models = f"{name}.", PARTS.get(name, ("", ()))[1]
         done = set()
@@ -106,6 +103,7 @@ _KINDS = {
     "workload": "mapping or list of mappings",
     "load": "mapping or list of mappings",
     "broker": "name, URL or mapping",
+    "expect": "text or list of texts",
     "load.shape": " \\| ".join(f"`{shape}`" for shape in LOAD_KEYS),
     "load.rates": "list of rates",
     "workers.concurrency": "whole number or `auto`",
@@ -136,11 +134,28 @@ def _kind(made: Mapping[str, Any], key: str) -> str:
     return names[made.get("type", "object")] + bounds
 
 
+def shipped_table() -> str:
+    """The shipped scenarios as a Markdown table, each with the belief that it puts to the test."""
+    from bench.scenario.reader import load, shipped
+
+    rows = ["| name | question | belief |", "| --- | --- | --- |"]
+    for path in shipped():
+        asked = load(path)
+        rows.append(f"| `{asked.name}` | {asked.question} | {asked.belief or '–'} |")
+    return "\n".join(rows)
+
+
 def update(path: Path) -> bool:
-    """Write the table into the Markdown file between its two marks; True where that changed something."""
+    """Write the tables into the Markdown file between their marks; True where that changed something."""
     text = path.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    new = f"{before}{BEGIN}\n\n{keys_table()}\n\n{END}{after}"
+    new = _between(text, "keys", keys_table())
+    new = _between(new, "scenarios", shipped_table())
     path.write_text(new, encoding="utf-8")
     return new != text
+
+
+def _between(text: str, what: str, table: str) -> str:
+    """The text with the table between the two marks of this name."""
+    begin, end = f"<!-- {what}: written by make docs -->", f"<!-- end of {what} -->"
+    before, rest = text.split(begin, 1)
+    return f"{before}{begin}\n\n{table}\n\n{end}{rest.split(end, 1)[1]}"

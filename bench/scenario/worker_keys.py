@@ -112,7 +112,7 @@ class WorkersKeys(Keys):
 def workers_noun(keys: WorkersKeys) -> model.Workers:
     """The validated group in the program's own noun."""
     auto = keys.concurrency == "auto"
-    concurrency = len(os.sched_getaffinity(0)) if auto else keys.concurrency
+    concurrency = len(keys.cpus or os.sched_getaffinity(0)) if auto else keys.concurrency
     given = {name: getattr(keys, name) for name in type(keys).model_fields}
     given["autoscale_from"] = given.pop("autoscale")
     if keys.max_memory_per_child is not None:

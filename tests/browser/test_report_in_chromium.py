@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from bench import store
+from bench.report import beliefs_page
+
 Report = Callable[[str], Path]
 SHIPPED = ("quickstart", "prefetch-imbalance")
 CHANGING = ("changing", "most")
@@ -106,6 +109,23 @@ def test_wide_tables_of_phases_and_steps_scroll_by_themselves(name: str, tab: An
     tab.evaluate("document.querySelectorAll('details').forEach(found => found.open = true)")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 400
     assert tab.evaluate("document.querySelectorAll('details table tbody tr').length") > 10
+
+
+@pytest.fixture(scope="module")
+def beliefs(believed: list[store.Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return beliefs_page.write(believed, tmp_path_factory.mktemp("beliefs"))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_of_fourteen_beliefs_can_be_read(dark: bool, tab: Any, beliefs: Path) -> None:
+    tab.open(beliefs, dark=dark)
+    assert tab.evaluate("document.querySelectorAll('article').length") == 14
+    assert tab.evaluate(OVERLAPS) == []
+    assert tab.evaluate(CLIPPED) == []
+    assert tab.evaluate(CONTRAST) >= 4.5, "WCAG AA"
+    tab.open(beliefs, 320, dark=dark)
+    tab.evaluate("document.querySelectorAll('details').forEach(found => found.open = true)")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 @pytest.mark.parametrize("dark", [False, True])

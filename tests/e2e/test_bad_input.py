@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.model import FORMAT
+
 pytestmark = pytest.mark.real
 
 
@@ -148,7 +150,7 @@ def test_a_run_that_is_none_breaks_neither_list_nor_show(shell, tiny):
     assert shell.run("run", tiny, "--repeats", "1", "--no-report").returncode == 0
     odd = shell.folder / "results" / "odd"
     odd.mkdir()
-    (odd / "run.json").write_text('{"format": 1}')
+    (odd / "run.json").write_text(json.dumps({"format": FORMAT}))
     assert shell.run("list").returncode == 0
     assert shell.run("show", "latest").returncode == 0
     shell.refused(shell.run("show", "odd"), 2, "cannot be read")

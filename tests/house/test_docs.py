@@ -1,8 +1,12 @@
 """The documentation says what the program does."""
 
+import inspect
+import itertools
 import re
 import runpy
 from pathlib import Path
+
+from bench.workloads.catalogue import TASKS
 
 from bench import doubts, model
 from bench.cli import cli
@@ -39,6 +43,17 @@ def test_every_doubt_is_explained_in_its_order():
         assert listed == [rule.kind for rule in rules]
 
 
+def test_every_task_is_in_the_reference_with_its_arguments():
+    rows = re.findall(r"^\| `([a-z.]+)\(([^|]*)\)` \|", (ROOT / "docs/scenarios.md").read_text(), re.M)
+    assert [name for name, _ in rows] == list(TASKS)
+    for name, arguments in rows:
+        takes = [
+            p.name if p.default is p.empty else f"{p.name}={p.default}"
+            for p in inspect.signature(TASKS[name]).parameters.values()
+        ]
+        assert arguments == ", ".join(takes).replace("True", "true"), name
+
+
 def test_every_record_is_decided_once():
     numbers = sorted(path.name[:3] for path in (ROOT / "docs/decisions").glob("*.md"))
     assert numbers == [f"{n:03d}" for n in range(1, len(numbers) + 1)]
@@ -57,6 +72,6 @@ def test_every_dependency_has_a_reason():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     reasons = (ROOT / "docs/decisions/001-dependencies.md").read_text()
-    for line in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    for line in [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]:
         name = line.split(">")[0].split("[")[0].strip()
         assert f"`{name}" in reasons, name

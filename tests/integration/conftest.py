@@ -1,12 +1,18 @@
 """Real trials for tests: ``bench.measure(...)`` runs one and checks its accounts, whatever the test asks."""
 
+import contextlib
+import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import redis
 
 from bench import analyse
 from bench.model import Broker, Cell, Limits, Load, Setup, TaskCall, Trial, TrialResult, Workers
@@ -14,6 +20,18 @@ from bench.run import session
 from bench.run import trial as trials
 from bench.run.broker import Brokers
 from bench.run.keeper import Keeper
+
+
+class Look:
+    """Looks once into a running trial, when ``after`` tasks of its load have ended; keeps what it ``saw``."""
+
+    def __init__(self, look: Callable[[], Any], after: int = 1) -> None:
+        self._look, self._after = look, after
+        self.saw: Any = None
+
+    def __call__(self, phase: str, completed: int) -> None:
+        if phase == "load" and completed >= self._after and self.saw is None:
+            self.saw = self._look()
 
 
 @dataclass
@@ -85,6 +103,71 @@ class Bench:
             assert counts["published"] == setup.load.count or setup.load.shape == "saturate"
             assert counts["lost"] == 0
         return result, recording
+
+    look = Look
+
+    def nodes(self) -> list[psutil.Process]:
+        """The workers of the trial that runs now, by their numbers."""
+        ready = sorted(self.folder.glob("t*/ready-*.json"), key=lambda path: int(path.stem.split("-")[1]))
+        found = []
+        for path in ready:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(json.loads(path.read_text())["pid"]))
+        return found
+
+    def children(self) -> list[psutil.Process]:
+        """The pool of the first node."""
+        found = self.nodes()[0].children()
+        return [p for p in found if "semaphore_tracker" not in " ".join(p.cmdline())]
+
+    @contextlib.contextmanager
+    def client(self, broker: Broker | None = None) -> Iterator[Any]:
+        """A client of a broker that a trial uses just now (``brokers.get`` would empty it)."""
+        running = self.brokers._running[(broker or Broker()).server]
+        with redis.Redis.from_url(running.url) as client:
+            yield client
+
+    def waiting(self, broker: Broker | None = None) -> dict[str, list[dict[str, Any]]]:
+        """The messages that wait on a Redis or Valkey: list → messages, the next one last."""
+        with self.client(broker) as client:
+            lists = [key for key in client.scan_iter("*bench.*", _type="LIST") if b".warm" not in key]
+            return {k.decode(): [json.loads(raw) for raw in client.lrange(k, 0, -1)] for k in lists}
+
+
+def held(recording: analyse.Recording) -> int:
+    """The most tasks that a node had at a time, received and not ended."""
+    table = analyse.tasks(recording.events)
+    most = 0
+    for _, own in table.groupby("node"):
+        more = [(t, 1) for t in own["received"].dropna()] + [(t, -1) for t in own["ended"].dropna()]
+        now = 0
+        for _, change in sorted(more):
+            now += change
+            most = max(most, now)
+    return most
+
+
+@pytest.fixture(name="held", scope="session")
+def _held() -> Callable[[analyse.Recording], int]:
+    return held
+
+
+SERVERS = {"redis": ("redis-server",), "rabbitmq": ("rabbitmq-server", "epmd")}
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str], Broker]:
+    """The managed broker of a kind. Where its server is missing the test skips, but not in CI."""
+
+    def broker(kind: str, **more: Any) -> Broker:
+        path = f"{os.environ['PATH']}:/usr/sbin"
+        missing = [name for name in SERVERS.get(kind, ()) if not shutil.which(name, path=path)]
+        if missing:
+            text = f"not installed: {', '.join(missing)}"
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(text)
+        return Broker(kind=kind, **more)
+
+    return broker
 
 
 @pytest.fixture(scope="session")

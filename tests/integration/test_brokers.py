@@ -1,7 +1,5 @@
 """Brokers besides the private Valkey: managed ones where installed, and somebody else's."""
 
-import shutil
-
 import pytest
 import redis
 from kombu.connection import Connection
@@ -14,20 +12,27 @@ from bench.run.process import free_port
 pytestmark = pytest.mark.real
 
 
-@pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
-def test_managed_redis(bench, sleep):
-    result, _ = bench.measure(sleep(0.01), flood=40, broker=Broker(kind="redis"))
+def test_managed_redis(bench, sleep, needs):
+    result, _ = bench.measure(sleep(0.01), flood=40, broker=needs("redis"))
     assert result.ok, result.reason
 
 
-@pytest.mark.skipif(not shutil.which("rabbitmq-server"), reason="rabbitmq-server is not installed")
-@pytest.mark.skipif(not shutil.which("epmd"), reason="Erlang's port mapper is not installed")
-def test_managed_rabbitmq(bench, sleep):
-    result, _ = bench.measure(sleep(0.01), flood=40, prefetch=2, broker=Broker(kind="rabbitmq"))
+def test_managed_rabbitmq(bench, sleep, needs):
+    result, _ = bench.measure(sleep(0.01), flood=40, prefetch=2, broker=needs("rabbitmq"))
     assert result.ok, result.reason
     assert result.effective[0]["transport"] == "amqp"
     assert result.effective[0]["prefetch_count"] == 4
     assert result.resources["broker"]["memory"] > 50 * 2**20
+
+
+def test_a_missing_server_skips_here_and_fails_in_ci(needs, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="not installed: redis-server"):
+        needs("redis")
+    monkeypatch.setenv("CI", "1")
+    with pytest.raises(pytest.fail.Exception, match="not installed: redis-server"):
+        needs("redis")
 
 
 def test_a_broker_that_is_not_ours_is_never_flushed(bench, sleep, tmp_path):
@@ -57,10 +62,8 @@ def test_two_managed_brokers_do_not_share_a_port(bench, tmp_path):
         brokers.stop()
 
 
-@pytest.mark.skipif(not shutil.which("rabbitmq-server"), reason="rabbitmq-server is not installed")
-@pytest.mark.skipif(not shutil.which("epmd"), reason="Erlang's port mapper is not installed")
-def test_nothing_of_ours_stays_on_somebody_elses_rabbitmq(bench, sleep):
-    url = bench.brokers.get(Broker(kind="rabbitmq")).url
+def test_nothing_of_ours_stays_on_somebody_elses_rabbitmq(bench, sleep, needs):
+    url = bench.brokers.get(needs("rabbitmq")).url
     result, _ = bench.measure(sleep(0.01), pool="threads", flood=40, broker=Broker(url=url))
     assert result.ok, result.reason
     warm = result.effective[0]["queues"][0]

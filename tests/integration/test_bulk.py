@@ -1,7 +1,6 @@
 """A message sent in bulk is the message that ``apply_async`` sends; only its ids and its number differ."""
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from bench.model import Broker, Load, Setup, TaskCall
+from bench.model import Load, Setup, TaskCall
 from bench.run import bulk, conf
 from bench.run.broker import RunningBroker
 
@@ -26,10 +25,8 @@ CALLS: list[tuple[str, list[Any], dict[str, Any]]] = [
 
 
 @pytest.fixture(params=["valkey", "rabbitmq"])
-def broker(request: pytest.FixtureRequest, bench: Any) -> RunningBroker:
-    if request.param == "rabbitmq" and not shutil.which("rabbitmq-server"):
-        pytest.skip("rabbitmq-server is not installed")
-    running: RunningBroker = bench.brokers.get(Broker(kind=request.param))
+def broker(request: pytest.FixtureRequest, bench: Any, needs: Any) -> RunningBroker:
+    running: RunningBroker = bench.brokers.get(needs(request.param))
     return running
 
 
@@ -97,6 +94,20 @@ def test_field_by_field(app: Celery) -> None:
         assert other == each
         assert list(other["headers"]) == list(each["headers"])
     assert wanted[0]["headers"]["bench_seq"] == 41
+
+
+def test_the_channel_still_waits_for_confirmations(app: Celery, broker: RunningBroker) -> None:
+    """Building a message replaces the channel's method for a moment, and puts the same one back."""
+    if not broker.is_amqp:
+        pytest.skip("Redis confirms nothing")
+    app.conf.broker_transport_options = {"confirm_publish": True}
+    with app.connection_for_write() as connection, app.amqp.Producer(connection.channel()) as producer:
+        before = producer.channel.basic_publish
+        sender = bulk.Bulk(producer, TAG)
+        sender.send(0, [(app.tasks["plain"], [], {}, {"queue": "bench.bulk"})] * 700)
+        assert producer.channel.basic_publish == before == producer.channel.basic_publish_confirm
+        queue = app.amqp.queues["bench.bulk"](producer.channel)
+        assert queue.queue_declare(passive=True).message_count == 700
 
 
 def close_in_time(wanted: dict[str, Any], got: dict[str, Any]) -> None:

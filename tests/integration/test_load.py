@@ -1,7 +1,6 @@
 """Every shape of load on real workers: due when it should be, counted from when it was due."""
 
 import os
-import shutil
 import signal
 import threading
 import time
@@ -96,15 +95,14 @@ def loader_pid(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("kind", ["valkey", "rabbitmq"])
-def test_clients_wait_for_each_result(bench: Any, sleep: Any, fresh: Any, kind: str) -> None:
+def test_clients_wait_for_each_result(bench: Any, sleep: Any, fresh: Any, needs: Any, kind: str) -> None:
     """Three clients, 20 ms tasks, plenty of slots: never more than three at once, so at most 150/s."""
-    if kind == "rabbitmq":
-        shutil.which("rabbitmq-server") or pytest.skip("rabbitmq-server is not installed")
+    broker = needs(kind)
 
     def check() -> None:
         load = Load(shape="closed", clients=3, tasks=150)
         result, recording = bench.measure(
-            sleep(0.02), pool="threads", concurrency=8, load=load, broker=Broker(kind=kind)
+            sleep(0.02), pool="threads", concurrency=8, load=load, broker=broker
         )
         assert result.ok, result.reason + result.log_tail
         tasks = analyse.tasks(recording.events)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from bench import store
+from bench.model import Workers
 from bench.report import lanes
 from bench.report.lanes import LanePanel, cells_to_contrast, lane_figure, panel
 from bench.report.view import collect
@@ -18,9 +19,17 @@ def tasks(rows: list[tuple[float, float, int, int]]) -> pd.DataFrame:
 
 
 def draw(rows: list[tuple[float, float, int, int]], *, concurrency: int = 1, nodes: int = 1) -> LanePanel:
-    return panel(
-        tasks(rows), title="t", circumstance="", trial="x", widths=[concurrency] * nodes, kinds=[0, 1]
-    )
+    groups = [Workers(concurrency=concurrency)] * nodes
+    return panel(tasks(rows), title="t", circumstance="", trial="x", groups=groups, kinds=[0, 1])
+
+
+def test_a_node_is_called_by_its_group() -> None:
+    groups = [Workers(name="io", concurrency=1)] * 2 + [
+        Workers(name="cpu", concurrency=1),
+        Workers(concurrency=1),
+    ]
+    found = panel(tasks([(0.0, 1.0, 1, 0)]), title="t", circumstance="", trial="x", groups=groups, kinds=[0])
+    assert found.names == ("io 1", "io 2", "cpu", "node 3")
 
 
 def test_one_bar_a_task_in_the_lane_of_its_slot() -> None:

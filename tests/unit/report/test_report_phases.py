@@ -91,6 +91,15 @@ def test_the_pictures_are_drawn(view: ScenarioView, chained: store.Run) -> None:
     assert "2 burst 250 · 3 constant 60/s" in drawn["flow"], "two that begin together share a line"
 
 
+@pytest.mark.parametrize("shape", ["constant", "poisson"])
+def test_a_load_without_phases_is_drawn(make_scenario: Any, make_run: Any, shape: str) -> None:
+    run = make_run(make_scenario(load=model.Load(shape=shape, rate=40.0, duration=4.0)))
+    with sheet.style():
+        drawn = {c.name: sheet.svg(c.figure(), c.name) for c in charts(collect(run)[0], run)}
+    assert "backlog" in drawn["flow"]
+    assert "phases" not in drawn
+
+
 def test_everything_is_in_the_files(chained: store.Run, view: ScenarioView, tmp_path: Any) -> None:
     folder = page.write(chained, tmp_path).parent
     rows = list(csv.DictReader(io.StringIO((folder / "phases.csv").read_text())))

@@ -19,7 +19,7 @@ def printed(run: Any, width: int, *, terminal: bool = False, every: bool = False
 def test_json_is_as_promised(sample: store.Run) -> None:
     data = show.as_json(sample)
     json.dumps(data, allow_nan=False)
-    assert list(data) == ["format", "run", "cells"]
+    assert list(data) == ["format", "run", "cells", "beliefs"]
     assert (data["format"], data["run"], len(data["cells"])) == (2, "sample", 8)
     cell = data["cells"][0]
     more = ["phases", "searches", "host"]

@@ -1,0 +1,45 @@
+"""A report's folder: made beside its place and moved there when it is whole."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.errors import EnvironmentFault
+
+
+def write(root: Path, name: str, fill: Callable[[Path], None]) -> Path:
+    """Make ``root/name/`` anew and return its ``index.html``. ``fill`` writes the files into a folder.
+
+    A failure leaves the old folder as it was. Raises EnvironmentFault where nothing can be written.
+    """
+    target = root / name
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+        try:
+            work.chmod(0o755)
+            fill(work)
+            _swap(work, target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"the report cannot be written to {target}: {error.strerror or error}",
+            "Name a folder that can be written with --reports. The results are safe.",
+        ) from error
+    return target / "index.html"
+
+
+def _swap(work: Path, target: Path) -> None:
+    """Put the new folder in the place of the old one."""
+    old = work.with_name(f"{work.name}.old")
+    if target.exists():
+        target.rename(old)
+    try:
+        work.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
