@@ -172,7 +172,7 @@ class Brokers:
         """The running broker, ours in fresh state; ``app``: whose own it may be. Raises EnvironmentFault when
         there is none to be had.
         """
-        key = (*broker.server, apps.look(app).broker if broker.of_app else "")
+        key = (*broker.server, apps.look(app).broker) if broker.of_app else broker.server
         running = self._running.get(key)
         if running is not None and running.alive():
             if running.child is None:
