@@ -136,9 +136,13 @@ HARNESS = frozenset(
     {
         "task_default_queue",
         "task_default_exchange",
+        "task_default_exchange_type",
         "task_default_routing_key",
         "task_create_missing_queues",
         "task_always_eager",
+        "task_protocol",
+        "worker_direct",
+        "worker_state_db",
         "worker_enable_remote_control",
         "control_exchange",
         "event_exchange",

@@ -35,8 +35,11 @@ folder = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--reports", default="reports", show_default=True, type=folder, help="Where reports are written."
 )
+@click.option(
+    "-A", "--app", help="Your Celery app, for scenarios that name none (also: celery -A proj bench run …)."
+)
 @click.pass_context
-def cli(context: click.Context, results: Path, reports: Path) -> None:
+def cli(context: click.Context, results: Path, reports: Path, app: str | None) -> None:  # noqa: ARG001
     context.obj = {"results": results, "reports": reports}
 
 
@@ -60,7 +63,7 @@ for verb in (
 def main() -> None:
     """Entry point: every reason to stop becomes a sentence and an exit code."""
     try:
-        cli(standalone_mode=True)
+        cli(prog_name="celery-bench")
     except BenchError as error:
         click.echo(click.style("error: ", fg="red") + error.message, err=True)
         if error.hint:

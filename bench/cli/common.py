@@ -24,11 +24,12 @@ def load(files: Sequence[str], **changes: Any) -> list["Scenario"]:
             "No scenario was given.",
             f"Name a file or a shipped scenario: {', '.join(path.stem for path in scenario.shipped())}.",
         )
+    app = click.get_current_context().find_root().params["app"]
     scenarios, mistakes, hints = [], [], []
     for name in files:
         try:
             path = scenario.find(name)
-            scenarios.append(scenario.load(path, check_gate=gate.parse, outside=OUTSIDE, **changes))
+            scenarios.append(scenario.load(path, check_gate=gate.parse, outside=OUTSIDE, app=app, **changes))
         except ScenarioError as error:
             mistakes += error.mistakes
             hints += [error.hint] if error.hint else []

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.run.process import clean_environment
-from bench.scenario.outside import AppError, Outside, Tasks
+from bench.run.keeper import kill_group
+from bench.run.process import clean_environment, users_environment
+from bench.run.userapp import SHIPPED
+from bench.scenario.outside import AppError, Arguments, Outside, Tasks
 
 PEEK = Path(__file__).with_name("peek.py")
 PATIENCE_S = 60.0
@@ -21,48 +23,85 @@ _KINDS = {str(int(kind)): kind for kind in inspect._ParameterKind}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """``tasks`` by name; the ``broker`` URL (it may hold a password) and its transport ``options``."""
+    """``tasks`` by name; the URLs (they may hold passwords) of its ``broker`` and ``results``, each with the
+    prefix that the app gives all keys there.
+    """
 
     tasks: Tasks
     broker: str
-    options: dict[str, Any]
+    prefix: str
+    results: str
+    results_prefix: str
 
 
 @functools.cache
 def look(name: str) -> App:
     """The app as ``celery -A NAME`` would find it from the current folder. Raises AppError."""
+    told = _ask(name)
+    if "error" in told:
+        raise AppError(
+            f"the app {name} cannot be imported from {Path.cwd()}: {told['error']}", told["traceback"]
+        )
+    tasks = {task: _signature(parameters) for task, parameters in told.pop("tasks").items()}
+    return App(tasks=tasks, **told)
+
+
+@functools.cache
+def draw(name: str, source: str) -> Arguments:
+    """What the callable ``source`` (``module:name``) returns for a task of the app. Raises AppError."""
+    told = _ask(name or SHIPPED, source)
+    if "error" in told:
+        raise AppError(f"{source} gives no arguments: {told['error']}", told["traceback"])
+    return tuple(told["args"]), told["kwargs"]
+
+
+def _ask(name: str, *more: str) -> dict[str, Any]:
+    """What the app answers; whatever its import has started is ended. Raises AppError."""
+    environment = clean_environment if name == SHIPPED else users_environment
     with tempfile.TemporaryDirectory(prefix="celery-bench-") as folder:
-        answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-P", str(PEEK), name, str(answer)]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE_S,
-                env=clean_environment({}),
-                check=False,
+        answer, log = Path(folder) / "answer.json", Path(folder) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-P", str(PEEK), name, str(answer), *more],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment({}),
+                start_new_session=True,
             )
+        try:
+            status = process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             raise AppError(f"the app {name} was not imported within {PATIENCE_S:.0f} s") from None
-        if not answer.exists():
-            said = [line for line in done.stderr.strip().splitlines() if line.strip()]
-            last = said[-1].strip() if said else f"exit status {done.returncode}"
-            raise AppError(
-                f"the app {name} cannot be imported from {Path.cwd()}: {last}", done.stderr.strip()
-            )
-        told = json.loads(answer.read_text())
-    tasks = {task: _signature(parameters) for task, parameters in told["tasks"].items()}
-    return App(tasks=tasks, broker=told["broker"], options=told["options"])
+        finally:
+            kill_group(process.pid)
+            process.wait()
+        if answer.exists():
+            found: dict[str, Any] = json.loads(answer.read_text())
+            return found
+        said = log.read_text(errors="replace").strip()
+        raise AppError(f"the app {name} ended Python itself when it was imported (status {status})", said)
 
 
 def _signature(parameters: list[list[Any]]) -> inspect.Signature:
     return inspect.Signature(
         [
-            inspect.Parameter(name, _KINDS[str(kind)], default=None if optional else inspect.Parameter.empty)
+            inspect.Parameter(
+                name, _KINDS[str(kind)], default=ELSEWHERE if optional else inspect.Parameter.empty
+            )
             for name, kind, optional in parameters
         ]
     )
+
+
+class _Elsewhere:
+    """A default value that stayed in the app's process."""
+
+    def __repr__(self) -> str:
+        return "…"
+
+
+ELSEWHERE = _Elsewhere()
 
 
 @functools.cache
@@ -73,4 +112,9 @@ def celery_settings() -> Collection[str]:
     return frozenset(SETTING_KEYS)
 
 
-OUTSIDE = Outside(settings=celery_settings, tasks=lambda app: look(app).tasks)
+OUTSIDE = Outside(
+    settings=celery_settings,
+    tasks=lambda app: look(app).tasks,
+    broker=lambda app: look(app).broker,
+    arguments=draw,
+)

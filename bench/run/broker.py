@@ -5,17 +5,17 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.errors import EnvironmentFault
 from bench.model import Broker
-from bench.run import rabbitmq
+from bench.run import apps, rabbitmq
 from bench.run.keeper import Keeper
 from bench.run.process import Child, free_port, port_is_free
-from bench.units import hide_password
+from bench.units import hide_password, plural
 
 BOOT_S = 10.0
 ANSWER_S = 5
@@ -26,6 +26,9 @@ COUNTED = {
     "bytes_out": "total_net_output_bytes",
 }
 """What is kept of the broker's own counters, by Redis's name for it."""
+PRIORITIES = tuple(f"\x06\x16{step}" for step in range(1, 10))
+"""How kombu ends the name of a queue's list for each priority besides 0 (kombu/transport/redis.py)."""
+REDIS = ("redis://", "rediss://")
 
 
 @dataclass(kw_only=True)
@@ -47,15 +50,45 @@ class RunningBroker:
     def pids(self) -> list[int]:
         return [self.child.pid] if self.child else []
 
+    def refuse_used(self, queues: Sequence[str]) -> None:
+        """On a server that is not ours each of our queues must be empty before anything is published: nobody
+        else's messages are run. Raises EnvironmentFault.
+        """
+        if self.child:
+            return
+        for queue, waiting in self._depths(queues).items():
+            if waiting:
+                where = f"The queue {queue} on {hide_password(self.url)}"
+                raise EnvironmentFault(
+                    f"{where} already holds {plural(waiting, 'message')}.",
+                    "Nothing was published. Find out whose they are; a new run takes other names.",
+                )
+
+    def _depths(self, queues: Sequence[str]) -> dict[str, int]:
+        """Messages that wait in each queue. Raises EnvironmentFault when the server does not answer."""
+        if not self.is_amqp:
+            with _redis(self.url) as client:
+                lists = {queue: [queue, *(f"{queue}{sep}" for sep in PRIORITIES)] for queue in queues}
+                return {
+                    queue: sum(int(client.llen(self.prefix + name)) for name in names)
+                    for queue, names in lists.items()
+                }
+        depths = dict.fromkeys(queues, 0)
+        with _amqp(self.url) as connection:
+            for queue in queues:
+                with contextlib.suppress(connection.channel_errors), connection.channel() as channel:
+                    depths[queue] = int(channel.queue_declare(queue, passive=True).message_count)
+        return depths
+
     def reset(self) -> None:
-        """Fresh state: everything on our own server, only our own keys or queues on another."""
+        """Empty it: everything on our own server, only our own keys on another."""
         if self.is_amqp:
             return
         with _redis(self.url) as client:
             if self.child:
                 client.flushall()
                 return
-            for key in client.scan_iter(match=f"{self.prefix}*", count=1000):
+            for key in client.scan_iter(match=f"{_literal(self.prefix)}*", count=1000):
                 client.delete(key)
 
     def forget(self, queues: list[str], exchanges: list[str]) -> None:
@@ -64,10 +97,7 @@ class RunningBroker:
             with contextlib.suppress(EnvironmentFault):
                 self.reset()
             return
-        from kombu.connection import Connection
-
-        connection = Connection(self.url, connect_timeout=ANSWER_S)
-        with contextlib.suppress(*connection.connection_errors, *connection.channel_errors), connection:
+        with contextlib.suppress(EnvironmentFault), _amqp(self.url) as connection:
             for queue in queues:
                 with connection.channel() as channel, contextlib.suppress(connection.channel_errors):
                     channel.queue_delete(queue)
@@ -103,6 +133,24 @@ def _redis(url: str) -> Iterator[Any]:
         client.close()
 
 
+@contextlib.contextmanager
+def _amqp(url: str) -> Iterator[Any]:
+    """A connection to the server; what goes wrong on the way is an EnvironmentFault."""
+    from kombu.connection import Connection
+
+    connection = Connection(url, connect_timeout=ANSWER_S)
+    try:
+        with connection:
+            yield connection
+    except (*connection.connection_errors, *connection.channel_errors) as error:
+        raise no_answer(url, error) from None
+
+
+def _literal(prefix: str) -> str:
+    """The prefix as a pattern that means just this: somebody may call theirs ``[prod]``."""
+    return re.sub(r"([][*?\\])", r"\\\1", prefix)
+
+
 def no_answer(url: str, error: BaseException) -> EnvironmentFault:
     """The broker at ``url`` does not answer; no password is shown."""
     return EnvironmentFault(
@@ -120,22 +168,40 @@ class Brokers:
         self._run = run
         self._running: dict[tuple[object, ...], RunningBroker] = {}
 
-    def get(self, broker: Broker) -> RunningBroker:
-        """The running broker in fresh state. Raises EnvironmentFault when there is none to be had."""
-        running = self._running.get(broker.server)
+    def get(self, broker: Broker, app: str = "") -> RunningBroker:
+        """The running broker, ours in fresh state; ``app``: whose own it may be. Raises EnvironmentFault when
+        there is none to be had.
+        """
+        key = (*broker.server, apps.look(app).broker) if broker.of_app else broker.server
+        running = self._running.get(key)
         if running is not None and running.alive():
+            if running.child is None:
+                return running
             with contextlib.suppress(EnvironmentFault):  # it died just now: start it again below
                 running.reset()
                 return running
-        running = self._running[broker.server] = self._start(broker)
-        running.reset()
+        running = self._running[key] = self._start(broker, app)
+        if running.child is not None:
+            running.reset()
         return running
+
+    def results_of(self, app: str) -> RunningBroker | None:
+        """Where the app keeps results, with a prefix for ours, if that is a Redis; other stores let them
+        expire.
+        """
+        asked = apps.look(app)
+        if not asked.results.startswith(REDIS):
+            return None
+        return _apart(asked.results, asked.results_prefix, self._run)
 
     def stop(self) -> None:
         for running in self._running.values():
             running.stop()
 
-    def _start(self, broker: Broker) -> RunningBroker:
+    def _start(self, broker: Broker, app: str) -> RunningBroker:
+        if broker.of_app:
+            asked = apps.look(app)
+            return external(asked.broker, self._run, asked.prefix)
         if broker.url:
             return external(broker.url, self._run)
         if broker.kind == "rabbitmq":
@@ -216,10 +282,10 @@ def server_binary(kind: str) -> str:
     return path
 
 
-def check(broker: Broker) -> None:
+def check(broker: Broker, app: str = "") -> None:
     """That it answers, or can be started on its port, before anything starts. Raises EnvironmentFault."""
-    if broker.url:
-        external(broker.url, "check")
+    if broker.of_app or broker.url:
+        external(broker.url or apps.look(app).broker, "check")
         return
     server_binary(broker.kind)
     if broker.port and not port_is_free(broker.port):
@@ -229,8 +295,10 @@ def check(broker: Broker) -> None:
         )
 
 
-def external(url: str, run: str) -> RunningBroker:
-    """A broker that is not ours: reached once to be sure, never flushed. Raises EnvironmentFault."""
+def external(url: str, run: str, theirs: str = "") -> RunningBroker:
+    """A broker that is not ours: reached once to be sure, never flushed. ``theirs``: the prefix that its user
+    gives all keys. Raises EnvironmentFault.
+    """
     from kombu.connection import Connection
 
     try:
@@ -240,5 +308,10 @@ def external(url: str, run: str) -> RunningBroker:
         raise no_answer(url, error) from None
     if url.startswith(("amqp", "pyamqp")):
         return RunningBroker(url=url)
-    prefix = f"celery-bench:{re.sub(r'[^A-Za-z0-9-]', '-', run)}:"
+    return _apart(url, theirs, run)
+
+
+def _apart(url: str, theirs: str, run: str) -> RunningBroker:
+    """A Redis of somebody else's on which all keys of this run begin alike."""
+    prefix = f"{theirs}celery-bench:{re.sub(r'[^A-Za-z0-9-]', '-', run)}:"
     return RunningBroker(url=url, prefix=prefix, transport_options={"global_keyprefix": prefix})

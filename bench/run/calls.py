@@ -9,6 +9,7 @@ import csv
 import importlib
 import json
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,7 @@ class Kind:
         self._make: Callable[..., Any] | None = None
         source = spec["arguments"]
         if isinstance(source, str) and source and not source.endswith(".csv"):
-            module, _, name = source.partition(":")
-            self._make, self.single = getattr(importlib.import_module(module), name), True
+            self._make, self.single = callable_of(source), True
             return
         rows = read_csv(source) if isinstance(source, str) and source else source or [{}]
         for row in rows:
@@ -50,6 +50,15 @@ class Kind:
             return self._rows[seq % len(self._rows)]
         args, kwargs = self._make(random.Random(f"{self._seed} {seq}"))
         return self.task, args, kwargs, self.options
+
+
+def callable_of(source: str) -> Callable[..., Any]:
+    """The callable that ``module:name`` names, also from the current folder."""
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # last: with the shipped tasks nothing there comes before what is installed
+    module, _, name = source.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def read_csv(path: str) -> list[dict[str, Any]]:

@@ -34,8 +34,8 @@ def results_kept(setup: Setup) -> str:
 
 
 def of_trial(setup: Setup, broker: RunningBroker, backend: str, name: str, folder: Path) -> dict[str, Any]:
-    """Settings for loader and workers alike. ``backend``: the URL of a second server, where one is needed;
-    ``name`` is that of the trial's queues and exchanges; ``folder`` takes files.
+    """Settings for loader and workers alike, instead of the app's own. ``backend``: the URL of a second
+    server, where one is needed; ``name`` is that of the trial's queues and exchanges; ``folder`` takes files.
     """
     queues = queue_names(setup, name)
     return {
@@ -43,11 +43,15 @@ def of_trial(setup: Setup, broker: RunningBroker, backend: str, name: str, folde
         **_results(setup, broker, backend, folder),
         "task_default_queue": name,
         "task_default_exchange": None,
+        "task_default_exchange_type": "direct",
         "task_default_routing_key": None,
         "task_queues": None,
         "task_routes": {pattern: {"queue": queues[q]} for pattern, q in setup.routes.items() if q in queues},
         "task_create_missing_queues": True,
         "task_always_eager": False,
+        "task_protocol": 2,
+        "worker_direct": False,
+        "worker_state_db": None,
         "worker_enable_remote_control": True,
         "control_exchange": name,
         "event_exchange": f"{name}.ev",
@@ -55,14 +59,34 @@ def of_trial(setup: Setup, broker: RunningBroker, backend: str, name: str, folde
     }
 
 
+def added(setup: Setup, broker: RunningBroker, results: RunningBroker | None) -> dict[str, dict[str, Any]]:
+    """Options laid over the app's own, where its own broker or store of ``results`` is used."""
+    found = {}
+    if setup.broker.of_app:
+        found["broker_transport_options"] = {**settings.transport_options(setup), **broker.transport_options}
+    if results is not None:
+        found["result_backend_transport_options"] = results.transport_options
+    return found
+
+
 def _broker(setup: Setup, broker: RunningBroker) -> dict[str, Any]:
+    if setup.broker.of_app:
+        return {"broker_connection_retry_on_startup": True}
     return {
         "broker_url": broker.url,
-        "broker_read_url": None,
-        "broker_write_url": None,
+        **dict.fromkeys(_PARTS_OF_A_BROKER),
+        "broker_use_ssl": False,
         "broker_transport_options": {**settings.transport_options(setup), **broker.transport_options},
         "broker_connection_retry_on_startup": True,
     }
+
+
+_PARTS_OF_A_BROKER = (
+    *("broker_read_url", "broker_write_url", "broker_host", "broker_port", "broker_user", "broker_password"),
+    *("broker_vhost", "broker_transport", "broker_login_method"),
+)
+_PARTS_OF_REDIS = ("redis_username", "redis_password", "redis_backend_use_ssl")
+"""Settings that Celery reads besides the URL."""
 
 
 def _results(setup: Setup, broker: RunningBroker, backend: str, folder: Path) -> dict[str, Any]:
@@ -71,7 +95,7 @@ def _results(setup: Setup, broker: RunningBroker, backend: str, folder: Path) ->
     if kept == "app":
         return {}
     urls = {
-        "ignored": None,
+        "ignored": "disabled://",
         "broker": "rpc://" if broker.is_amqp else broker.url,
         "rpc": "rpc://",
         "sql": f"db+sqlite:///{folder}/results.sqlite",
@@ -80,6 +104,7 @@ def _results(setup: Setup, broker: RunningBroker, backend: str, folder: Path) ->
     shares_broker = kept == "broker" and not broker.is_amqp
     return {
         "result_backend": urls.get(kept, kept),
+        **dict.fromkeys(_PARTS_OF_REDIS),
         "result_backend_transport_options": broker.transport_options if shares_broker else {},
         "task_ignore_result": kept == "ignored",
     }

@@ -1,6 +1,7 @@
 """Real ``celery worker`` processes: start them all, know when they are ready, stop the whole trees."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,22 +11,27 @@ from typing import Any
 from bench import settings
 from bench.model import Setup, Workers
 from bench.run.keeper import Keeper
-from bench.run.process import Child, clean_environment, describe_end
+from bench.run.process import Child, describe_end
 
 DOOR = Path(__file__).with_name("worker.py")
 MODULE_OF_POOL = {"threads": "thread"}
 """Celery's module for a pool, where it is not called like the pool."""
 
+COMPLAINT = re.compile(r"\[.*?: (?:(?:ERROR|CRITICAL)/\S*\] |WARNING/\S*\] consumer: )(?!Frequent)(.*)")
+"""A line of a worker's log that may say why nothing moves."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a trial's processes run and what they share. ``conf``: settings of the app that hold for all;
-    ``tag``: how our task ids begin; ``warm_queues``: one a node; ``queues``: the scenario's name → the
-    broker's; ``folder`` takes logs, specs and event files.
+    """Where a trial's processes run and what they share. ``conf``: settings of the app that hold for all,
+    ``added`` what is laid over those of its own that are mappings; ``tag``: how our task ids begin;
+    ``warm_queues``: one a node; ``queues``: the scenario's name → the broker's; ``folder`` takes logs, specs
+    and event files.
     """
 
     app: str
     conf: Mapping[str, Any]
+    added: Mapping[str, Mapping[str, Any]]
     tag: str
     warm_queues: Sequence[str]
     queues: Mapping[str, str]
@@ -57,7 +63,8 @@ class Node:
         """Where what runs is not what the scenario asked for."""
         if not self.effective:
             return []
-        ran = {**self.effective, **self.effective.get("settings", {})}
+        limits = {f"rate_limit of {t}": v for t, v in self.effective.get("rate_limits", {}).items()}
+        ran = {**self.effective, **self.effective.get("settings", {}), **limits}
         return [
             f"worker {self.index} runs with {key} {ran.get(key)}, asked for {value}"
             for key, value in self._wanted.items()
@@ -81,6 +88,14 @@ class Fleet:
             if status is not None:
                 said = last_words(node.child.tail()) if status > 0 else ""
                 return f"worker {node.index} {describe_end(status)}" + (f": {said}" if said else "")
+        return ""
+
+    def complaint(self) -> str:
+        """The last thing that a living worker complained about, by Celery's own log format; often nothing."""
+        for node in self.nodes:
+            for line in reversed(node.child.tail().splitlines()):
+                if found := COMPLAINT.match(line):
+                    return f"worker {node.index}: {found[1][:300]}"
         return ""
 
     def pids(self) -> list[int]:
@@ -113,7 +128,9 @@ def start(setup: Setup, place: Place) -> Fleet:
         spec = {
             "app": place.app,
             "settings": {**place.conf, **asked},
-            "asked": sorted(asked),
+            "added": place.added,
+            "queues": place.queues,
+            "asked": sorted(asked.keys() - {"task_annotations"}),
             "tasks": sorted({part.task for call in setup.workload for part in call.calls}),
             "argv": arguments(group, node_name(index, place.tag), place.warm_queues[index]),
             "cpus": group.cpus,
@@ -128,13 +145,13 @@ def start(setup: Setup, place: Place) -> Fleet:
                 [sys.executable, "-P", str(DOOR), str(path)],
                 keeper=place.keeper,
                 log=place.folder / f"node-{index}.log",
-                env=clean_environment({**place.env, **_allowed(setup), **group.env}),
+                env={**place.env, **_allowed(setup), **group.env},
             )
         except OSError:
             Fleet(nodes).stop()
             raise
         ready = place.folder / f"ready-{index}.json"
-        nodes.append(Node(index, group, {**asked, **_wanted(group)}, child, ready))
+        nodes.append(Node(index, group, _wanted(group, asked), child, ready))
     return Fleet(nodes)
 
 
@@ -143,9 +160,12 @@ def _allowed(setup: Setup) -> dict[str, str]:
     return {"C_FORCE_ROOT": "1"} if setup.messages.serializer == "pickle" else {}
 
 
-def _wanted(group: Workers) -> dict[str, Any]:
+def _wanted(group: Workers, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a worker of this group should read back from itself."""
-    wanted: dict[str, Any] = {"pool": MODULE_OF_POOL.get(group.pool, group.pool), "events": group.events}
+    wanted: dict[str, Any] = {name: value for name, value in asked.items() if name != "task_annotations"}
+    wanted |= {"pool": MODULE_OF_POOL.get(group.pool, group.pool), "events": group.events}
+    for task, limit in asked.get("task_annotations", {}).items():
+        wanted[f"rate_limit of {task}"] = limit["rate_limit"]
     if not group.auto:  # what Celery took is what ran
         wanted["concurrency"] = group.concurrency if group.autoscale_from is None else group.autoscale_from
         wanted["prefetch_count"] = group.concurrency * group.prefetch

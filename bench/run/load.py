@@ -41,9 +41,7 @@ class Loader:
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
-        self.app = _sibling("userapp").load(spec["app"], spec["settings"])
-        self.app.loader.import_default_modules()
-        self.app.finalize()
+        self.app = _sibling("userapp").load(spec["app"], spec["settings"], spec["added"], spec["queues"])
         self.events = _sibling("eventlog")
         self.bulk = _sibling("bulk")
         self.log = self.events.EventLog(spec["folder"], -1)
@@ -204,9 +202,9 @@ def _answer(stream: Any, data: dict[str, Any]) -> None:
 
 def main() -> None:
     """Answer ``ready``, then each order until stdin closes."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the app prints, and what its import starts, goes to the log
     loader = Loader(json.loads(Path(sys.argv[1]).read_text()))
-    answers = sys.stdout
-    sys.stdout = sys.stderr  # what the app prints goes to the log
     _answer(answers, {"ready": True})
     try:
         for line in sys.stdin:

@@ -79,6 +79,13 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **extra}
 
 
+def users_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Our environment, of which the user's app may read anything, plus ``extra``; see ``userapp`` for what
+    Celery would read there.
+    """
+    return {**os.environ, **extra}
+
+
 def describe_end(status: int) -> str:
     """ "was killed by SIGKILL" or "exited with status 1"."""
     return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"

@@ -16,7 +16,7 @@ from bench import pacing, settings
 from bench.canvas import bare, distinct
 from bench.model import Setup, TaskCall
 from bench.run.fleet import Place, last_words, node_name
-from bench.run.process import Child, clean_environment, describe_end
+from bench.run.process import Child, describe_end
 
 LOADER = Path(__file__).with_name("load.py")
 LOADER_CONNECTIONS = 10
@@ -163,6 +163,8 @@ def start(setup: Setup, place: Place, seed: int) -> Publisher:
     spec = {
         "app": place.app,
         "settings": {**place.conf, **asked, "broker_pool_limit": LOADER_CONNECTIONS},
+        "added": place.added,
+        "queues": place.queues,
         "tag": place.tag,
         "seed": seed,
         "consumers": consumers(setup, place),
@@ -178,7 +180,7 @@ def start(setup: Setup, place: Place, seed: int) -> Publisher:
         [sys.executable, "-P", str(LOADER), str(path)],
         keeper=place.keeper,
         log=place.folder / "loader.log",
-        env=clean_environment(place.env),
+        env=place.env,
         pipes=True,
     )
     return Publisher(child, setup, seed, place.folder)

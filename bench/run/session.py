@@ -12,14 +12,15 @@ from types import FrameType
 from typing import Any, Protocol
 
 from bench import analyse
-from bench.errors import EnvironmentFault
+from bench.errors import EnvironmentFault, UsageError
 from bench.model import Scenario, Trial, TrialResult, plain
-from bench.run import host, services
+from bench.run import apps, host, services
 from bench.run import trial as trials
 from bench.run.broker import Brokers, check
 from bench.run.keeper import Keeper
 from bench.run.services import Services
 from bench.scenario import replay
+from bench.scenario.outside import AppError
 from bench.store import Run
 from bench.units import hide_password
 
@@ -39,7 +40,10 @@ class Progress(Protocol):
 
 
 def preflight(scenarios: Sequence[Scenario]) -> None:
-    """Everything that can be known to be missing before a trial starts. Raises EnvironmentFault."""
+    """Everything that can be known to be missing before a trial starts.
+
+    Raises EnvironmentFault, and UsageError for an app that cannot be imported.
+    """
     if sys.platform != "linux":
         raise EnvironmentFault(
             "celery-bench runs its trials on Linux only (parent-death signals, PSS).",
@@ -48,9 +52,20 @@ def preflight(scenarios: Sequence[Scenario]) -> None:
     for load in dict.fromkeys(c.setup.load for s in scenarios for c in s.cells):
         if load.shape == "replay":
             replay.schedule(load)
-    for broker in dict.fromkeys(c.setup.broker for s in scenarios for c in s.cells):
-        check(broker)
-    services.check(c.setup for s in scenarios for c in s.cells)
+    setups = [c.setup for s in scenarios for c in s.cells]
+    for app in dict.fromkeys(setup.app for setup in setups if setup.app):
+        _look(app)
+    for broker, app in dict.fromkeys((s.broker, s.app if s.broker.of_app else "") for s in setups):
+        check(broker, app)
+    services.check(iter(setups))
+
+
+def _look(app: str) -> None:
+    """That the user's app can (still) be imported: a run that is resumed reads no scenario again."""
+    try:
+        apps.look(app)
+    except AppError as error:
+        raise UsageError(str(error), error.traceback) from None
 
 
 def calibrate() -> float:

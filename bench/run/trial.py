@@ -16,10 +16,11 @@ from bench.model import Broker, Trial
 from bench.run import conf, saturate
 from bench.run import fleet as fleets
 from bench.run import publisher as publishers
-from bench.run.broker import Brokers
+from bench.run.broker import Brokers, RunningBroker
 from bench.run.follow import Follower, collect
 from bench.run.keeper import Keeper
 from bench.run.probe import Probe
+from bench.run.process import clean_environment, users_environment
 from bench.run.userapp import SHIPPED
 
 RESULT_SERVER = Broker(kind="valkey", name="results")
@@ -101,22 +102,26 @@ class Course:
         self.broker_used: dict[str, float] = {}
         self.found: dict[str, Any] = {}
         self._mark = time.monotonic()
-        self.broker = around.brokers.get(self.setup.broker)
+        self.broker = around.brokers.get(self.setup.broker, self.setup.app)
+        self.results = self._results_of_app()
         self._stage("broker")
         tag = str(uuid4())[:24]
         queue = f"bench.{tag.rstrip('-')}"
         queues = conf.queue_names(self.setup, queue)
         warm_queues = [f"{queue}.warm{n}" for n in range(len(self.setup.groups))]
+        self.broker.refuse_used([*queues.values(), *warm_queues])
         stack.callback(self._forget, [queue, *queues.values(), *warm_queues])
+        environment = users_environment if self.setup.app else clean_environment
         place = fleets.Place(
             app=self.setup.app or SHIPPED,
             conf=conf.of_trial(self.setup, self.broker, self._backend(), queue, folder),
+            added=conf.added(self.setup, self.broker, self.results),
             tag=tag,
             warm_queues=warm_queues,
             queues=queues,
             folder=folder,
             keeper=around.keeper,
-            env={**around.env, "TMPDIR": str(folder), "CELERY_BENCH_SEED": str(trial.seed)},
+            env=environment({**around.env, "TMPDIR": str(folder), "CELERY_BENCH_SEED": str(trial.seed)}),
         )
         self.fleet = fleets.start(self.setup, place)
         stack.callback(self.fleet.stop)
@@ -132,6 +137,12 @@ class Course:
         if conf.results_kept(self.setup) != "server":
             return ""
         return self.around.brokers.get(RESULT_SERVER).url
+
+    def _results_of_app(self) -> RunningBroker | None:
+        """Where the app keeps its own results, where the scenario wants them there."""
+        if conf.results_kept(self.setup) != "app":
+            return None
+        return self.around.brokers.results_of(self.setup.app)
 
     def boot(self) -> None:
         """Until every worker is ready and the loader has loaded the app."""
@@ -249,9 +260,8 @@ class Course:
     def _check_stall(self, since: float, phase: str, done: int, total: int) -> None:
         limit = self.setup.limits.stall
         if time.monotonic() - since > limit:
-            raise TrialFailed(
-                f"stalled: no completion for {limit:g} s of the {phase}, {done} of {total} had ended"
-            )
+            stalled = f"stalled: no completion for {limit:g} s of the {phase}, {done} of {total} had ended"
+            raise TrialFailed(". ".join(text for text in (stalled, self.fleet.complaint()) if text))
 
     def _stage(self, name: str) -> None:
         now = time.monotonic()
@@ -263,3 +273,5 @@ class Course:
             self.broker.forget(
                 queues, [f"{queues[0]}.pidbox", f"reply.{queues[0]}.pidbox", f"{queues[0]}.ev"]
             )
+        if self.results is not None:
+            self.results.forget([], [])

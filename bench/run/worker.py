@@ -43,14 +43,14 @@ def main() -> None:
 
     _load(spec)
 
-    from celery.bin.celery import main as celery_main
+    from celery.bin.celery import celery as command
 
-    celery_main()
+    command(prog_name="celery")  # its ``main`` would read options of the worker from the environment too
 
 
 def _load(spec: dict[str, Any]) -> None:
     """The app with the trial's settings, and the agent."""
-    _sibling("userapp").load(spec["app"], spec["settings"])
+    _sibling("userapp").load(spec["app"], spec["settings"], spec["added"], spec["queues"])
     eventlog = _sibling("eventlog")
     log = eventlog.EventLog(spec["folder"], spec["node"])
     _sibling("agent").install(log, eventlog, spec)

@@ -122,9 +122,13 @@ def broker_noun(keys: BrokerKeys) -> model.Broker:
     }
     if keys.url is None or keys.url == OF_APP:
         return model.Broker(kind=keys.kind or "valkey", of_app=keys.url == OF_APP, **ways)
-    scheme = keys.url.partition("://")[0]
-    kind = "rabbitmq" if "amqp" in scheme else "valkey" if scheme.startswith("valkey") else "redis"
-    url = keys.url
+    kind, url = kind_of(keys.url), keys.url
     if kind == "valkey":  # kombu knows the protocol by its older name only
         url = "redis" + url.removeprefix("valkey")
     return model.Broker(kind=kind, url=url, **ways)
+
+
+def kind_of(url: str) -> str:
+    """The kind of broker that answers at the URL."""
+    scheme = url.partition("://")[0]
+    return "rabbitmq" if "amqp" in scheme else "valkey" if scheme.startswith("valkey") else "redis"

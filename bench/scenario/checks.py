@@ -1,5 +1,6 @@
 """What no single key shows: tasks that don't take their arguments, settings that don't go together."""
 
+import contextlib
 import csv
 import difflib
 import functools
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from bench import model, settings
 from bench.canvas import MAPS
 from bench.scenario.abilities import impossible
-from bench.scenario.broker_keys import URL_SCHEMES
+from bench.scenario.broker_keys import URL_SCHEMES, kind_of
 from bench.scenario.canvas_keys import places
 from bench.scenario.load_checks import load_mistakes
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
@@ -57,11 +58,33 @@ class Checker:
 
     def check(self, setup: model.Setup) -> Iterator[Mistake]:
         """Every mistake in one setup."""
+        setup = self.placed(setup)
         yield from broker_mistakes(setup.broker)
+        yield from self._broker_of_app(setup)
         yield from impossible(setup, self._installed)
         yield from self._settings(setup)
         yield from self._workload(setup)
         yield from load_mistakes(setup.load, self._check_gate)
+
+    def placed(self, setup: model.Setup) -> model.Setup:
+        """The setup with the kind of broker that its app names, where it wants the app's own."""
+        url = self._url_of_app(setup)
+        return replace(setup, broker=replace(setup.broker, kind=kind_of(url))) if url else setup
+
+    def _url_of_app(self, setup: model.Setup) -> str:
+        if setup.app and setup.broker.of_app:
+            with contextlib.suppress(AppError):  # told of the workload
+                return self._outside.broker(setup.app)
+        return ""
+
+    def _broker_of_app(self, setup: model.Setup) -> Iterator[Mistake]:
+        """No app, or one whose broker cannot be measured on."""
+        if setup.broker.of_app and not setup.app:
+            text = "the shipped tasks have no broker of their own. Leave it out, or name your `app`"
+            yield Mistake(path=("broker",), text=text, also=(("app",),))
+        if url := self._url_of_app(setup):
+            for mistake in broker_mistakes(model.Broker(url=url)):
+                yield Mistake(path=("broker",), text=f"the app's own broker: {mistake.text}")
 
     def _settings(self, setup: model.Setup) -> Iterator[Mistake]:
         """Settings that Celery does not know, or that have a key of their own here."""
@@ -77,27 +100,29 @@ class Checker:
                 yield Mistake(path=path, text=f"Celery has no such setting. {hint}")
 
     def _workload(self, setup: model.Setup) -> Iterator[Mistake]:
-        try:
-            tasks = self._outside.tasks(setup.app) if setup.app else shipped_tasks()
-        except AppError as error:
-            self.tracebacks.setdefault(setup.app, error.traceback)
-            yield Mistake(path=("app",), text=str(error))
-            return
         for index, entry in enumerate(setup.workload):
             for call, path in places(entry, ("workload", index)):
-                yield from self.call(call, path, tasks)
+                yield from self.call(call, path, setup.app)
 
-    def call(self, call: model.TaskCall, path: Steps, tasks: Tasks | None = None) -> Iterator[Mistake]:
+    def call(self, call: model.TaskCall, path: Steps, app: str = "") -> Iterator[Mistake]:
         """What is wrong with a task and its arguments: no such task, or one that does not take them."""
-        known = shipped_tasks() if tasks is None else tasks
-        if known is shipped_tasks():
+        try:
+            known = self._outside.tasks(app) if app else shipped_tasks()
+        except AppError as error:
+            self.tracebacks.setdefault(app, error.traceback)
+            yield Mistake(path=("app",), text=str(error))
+            return
+        if not app:
             yield from self._package(call.task, path)
         signature = known.get(call.task)
         if signature is None:
             near = did_you_mean(call.task, known) or "The app has none."
-            yield Mistake(path=(*path, "task"), text=f"there is no task {shown(call.task)}. {near}")
+            if app and call.task in shipped_tasks():
+                near += f" It is one of the shipped tasks, which are measured without the app {app}"
+            where = f" in {app}" if app else ""
+            yield Mistake(path=(*path, "task"), text=f"there is no task {shown(call.task)}{where}. {near}")
         elif isinstance(call.arguments, str) and call.arguments:
-            yield from self._source(call, path, signature)
+            yield from self._source(call, path, signature, app)
         else:
             for row in call.arguments or ({},):
                 yield from _arguments(_with(call, row), path, signature, self.folder)
@@ -111,27 +136,46 @@ class Checker:
             text = f"{task} needs a package that is not installed ({package}). Try: pip install '{EXTRA}'"
             yield Mistake(path=(*path, "task"), text=text)
 
-    def _source(self, call: model.TaskCall, path: Steps, signature: inspect.Signature) -> Iterator[Mistake]:
+    def _source(
+        self, call: model.TaskCall, path: Steps, signature: inspect.Signature, app: str
+    ) -> Iterator[Mistake]:
         """What is wrong with a file or callable that arguments come from."""
         where, source = (*path, "arguments"), str(call.arguments)
-        if not source.endswith(".csv"):
-            if not re.fullmatch(r"[\w.]+:\w+", source):
-                text = f"{shown(source)} is neither a CSV file nor `module:callable`, as in proj.bench:mail"
-                yield Mistake(path=where, text=text)
-            return
         try:
-            with (self.folder / source).open(newline="", encoding="utf-8-sig") as file:
-                first = next(csv.DictReader(file), None)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            yield Mistake(path=where, text=f"cannot be read: {getattr(error, 'strerror', None) or error}")
+            first = _first_row(self.folder / source) if source.endswith(".csv") else self._drawn(source, app)
+        except AppError as error:
+            self.tracebacks.setdefault(source, error.traceback)
+            yield Mistake(path=where, text=str(error))
             return
-        if first is None:
-            yield Mistake(
-                path=where, text="holds no row. Write the arguments' names first, then a row a task"
+        if first is not None:
+            for mistake in _arguments(_with(call, first), path, signature, self.folder):
+                yield Mistake(path=where, text=mistake.text, also=mistake.also)
+
+    def _drawn(self, source: str, app: str) -> Any:
+        """What a callable returns for one task, None where nobody may ask it. Raises AppError."""
+        if not re.fullmatch(r"[\w.]+:\w+", source):
+            raise AppError(
+                f"{shown(source)} is neither a CSV file nor `module:callable`, as in proj.bench:mail"
             )
-            return
-        row = {name: _parsed(text) for name, text in first.items()}
-        yield from _arguments(_with(call, row), path, signature, self.folder)
+        return self._outside.arguments(app, source) if self._outside.arguments else None
+
+
+def _first_row(path: Path) -> dict[str, Any]:
+    """The first row of a CSV file all of whose rows are whole. Raises AppError."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            first = None
+            for row in reader:
+                first = first or row
+                if None in row or None in row.values():
+                    names = ", ".join(reader.fieldnames or ())
+                    raise AppError(f"{path}:{reader.line_num} has not one value for each of {names}")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AppError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if first is None:
+        raise AppError(f"{path} holds no row. Write the arguments' names first, then a row a task")
+    return {name: _parsed(text) for name, text in first.items()}
 
 
 def _parsed(text: str) -> Any:
@@ -144,6 +188,8 @@ def _parsed(text: str) -> Any:
 
 def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
     """The call with one row of its arguments."""
+    if isinstance(row, tuple):
+        return replace(call, args=row[0], kwargs=row[1])
     if isinstance(row, list):
         return replace(call, args=tuple(row))
     return replace(call, kwargs={**call.kwargs, **row})

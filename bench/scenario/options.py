@@ -37,6 +37,11 @@ class Options:
             except ValueError as error:  # PathError is one
                 self._wrong(place, (), str(error))
 
+    def set_app(self, app: str | None) -> None:
+        """Use this app where the file names none."""
+        if app and "app" not in self._document.data and ("app",) not in self._axes():
+            self._set("app", app, "--app")
+
     def set_broker(self, broker: str | None) -> None:
         """Use this broker (a kind or a URL) whatever the file says, also where the matrix would vary it."""
         if broker is not None:

@@ -3,8 +3,11 @@
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 Tasks = Mapping[str, inspect.Signature]
+Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+"""Positional and keyword arguments of one task."""
 
 
 class AppError(ValueError):
@@ -15,15 +18,18 @@ class AppError(ValueError):
         self.traceback = traceback
 
 
-def _of_nobody(app: str) -> Tasks:
+def _of_nobody(app: str, *_: str) -> Any:
     raise AppError(f"nobody here can look at {app}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """``settings``: the names of Celery's settings, None where nobody knows. ``tasks``: the tasks of an app
-    by their names; raises AppError.
+    """``settings``: the names of Celery's settings, None where nobody knows. Of an app by its name: its
+    ``tasks``, the URL of its own ``broker`` (it may hold a password), and what a callable ``module:name``
+    gives as ``arguments``, None where nobody may ask it. All but the first raise AppError.
     """
 
     settings: Callable[[], Collection[str]] | None = None
     tasks: Callable[[str], Tasks] = _of_nobody
+    broker: Callable[[str], str] = _of_nobody
+    arguments: Callable[[str, str], Arguments] | None = None

@@ -65,6 +65,7 @@ def load(
     only: Sequence[str] = (),
     repeats: int | None = None,
     broker: str | None = None,
+    app: str | None = None,
     quick: bool = False,
     check_gate: CheckGate | None = None,
     outside: Outside | None = None,
@@ -73,12 +74,14 @@ def load(
 
     ``sets``: "path=value", values in YAML, instead of what the file says; the path of an axis
     replaces the whole axis. ``only``: "path=label" keeps the cells with that label; of several labels any.
-    ``broker``: a kind or a URL. ``check_gate`` raises ValueError with a sentence for a gate it cannot read.
+    ``broker``: a kind or a URL. ``app``: whose tasks these are where the file does not say.
+    ``check_gate`` raises ValueError with a sentence for a gate it cannot read.
     ``outside`` knows Celery's settings and the user's app.
     Raises ScenarioError with every mistake of the file and of ``sets``, UsageError for ``only``.
     """
     document = read(path)
     options = Options(document)
+    options.set_app(app)
     options.set_all(sets)
     options.set_broker(broker)
     options.set_repeats(repeats)
@@ -153,7 +156,7 @@ def _setups(
         setup, wrong = check_setup(completed, checker.check, fill)
         wrong = [*wrong_trace, *wrong]
         if setup is not None and not wrong:
-            setups.append(_beside(checker.folder, setup))
+            setups.append(_beside(checker.folder, checker.placed(setup)))
         for mistake in wrong:
             if not (lenient and mistake.text.startswith("is missing")):
                 mistakes.setdefault(_blame(mistake, point.overrides))

@@ -25,7 +25,7 @@ from bench.scenario.mistakes import Mistake, Steps, shown
 from bench.scenario.trace import Floats, Integers, Rows, TraceError, lines_of, rows_of, sized
 
 Choice = npt.NDArray[np.int16]
-CheckCall = Callable[[model.TaskCall, Steps], Iterable[Mistake]]
+CheckCall = Callable[[model.TaskCall, Steps, str], Iterable[Mistake]]
 
 _TOLD = 5
 """Mistakes of a trace that are told one by one."""
@@ -67,16 +67,18 @@ class Traces:
     def __init__(self, folder: Path, check_call: CheckCall) -> None:
         self._folder = folder
         self._check_call = check_call
-        self._known: dict[str, tuple[Trace | None, list[Mistake]]] = {}
+        self._known: dict[tuple[str, str], tuple[Trace | None, list[Mistake]]] = {}
 
     def complete(self, data: Any) -> tuple[Any, Trace | None, list[Mistake]]:
         """Plain data of a cell with the workload that its trace brings along, the trace, and its mistakes."""
         name = _file_of(data)
         if name is None:
             return data, None, []
-        if name not in self._known:
-            self._known[name] = self._read(name)
-        trace, mistakes = self._known[name]
+        app = data.get("app")
+        key = name, app if isinstance(app, str) else ""
+        if key not in self._known:
+            self._known[key] = self._read(*key)
+        trace, mistakes = self._known[key]
         if trace is None:  # what it would bring is not known, so nothing is said to be missing
             return {"workload": {"task": "noop"}, **data}, None, mistakes
         if not trace.calls:
@@ -102,13 +104,13 @@ class Traces:
             ),
         )
 
-    def _read(self, name: str) -> tuple[Trace | None, list[Mistake]]:
+    def _read(self, name: str, app: str) -> tuple[Trace | None, list[Mistake]]:
         path = self._folder / name
         try:
             about = sized(path)
             state = path.resolve(), about.st_size, about.st_mtime_ns
             rows = _rows(*state)
-            wrong = {**_bad_offsets(rows), **self._bad_calls(rows)}
+            wrong = {**_bad_offsets(rows), **self._bad_calls(rows, app)}
             return (None, _tell(path, wrong)) if wrong else (_trace(*state), [])
         except TraceError as error:
             place = f"{path}:{error.line}" if error.line else ""
@@ -116,14 +118,15 @@ class Traces:
         except OSError as error:
             return None, [Mistake(path=_FILE, text=f"{path} cannot be read: {error.strerror or error}")]
 
-    def _bad_calls(self, rows: Rows) -> dict[int, str]:
+    def _bad_calls(self, rows: Rows, app: str) -> dict[int, str]:
         """A sentence for each call that cannot run, at the first row that has it."""
         wrong: dict[int, str] = {}
         for (task, text), row in zip(rows.texts, rows.firsts, strict=True):
             try:
                 call = model.TaskCall(task=task, kwargs=_kwargs(text))
-                for mistake in self._check_call(call, ()):
-                    wrong[row] = mistake.text
+                for mistake in self._check_call(call, (), app):
+                    if mistake.path != ("app",):  # told of the workload
+                        wrong[row] = mistake.text
             except ValueError as error:
                 wrong[row] = str(error)
         return wrong
