@@ -199,6 +199,12 @@ def _costs(call: TaskCall) -> tuple[float, float, float]:
     known = _known(call.task)
     if known is None:
         return 0.0, 0.0, UNKNOWN_S
+    if isinstance(call.arguments, tuple) and call.arguments:  # rows that take turns: as the first of them
+        row = call.arguments[0]
+        args, kwargs = (
+            (tuple(row), call.kwargs) if isinstance(row, list) else (call.args, {**call.kwargs, **row})
+        )
+        return _costs(replace(call, args=args, kwargs=kwargs, arguments=""))
     signature, cost = known
     try:
         bound = signature.bind(*call.args, **call.kwargs)
