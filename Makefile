@@ -24,8 +24,8 @@ bench-%: scenarios/%.yaml $(READY)
 	$(BIN)/celery-bench run $<
 
 test: $(READY)  ## run every test
-	$(BIN)/pytest tests/unit tests/house --numprocesses auto
-	$(BIN)/pytest tests/integration tests/e2e tests/browser
+	$(BIN)/pytest -m 'not alone' --numprocesses auto --dist loadfile
+	$(BIN)/pytest -m alone
 
 lint: $(READY)  ## format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from bench.events import FAILURE, SUCCESS, parts_of
 from bench.model import Broker, Load, Messages, Workers
 from bench.run import agent, eventlog
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 APP = """
 import os, time

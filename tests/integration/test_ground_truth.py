@@ -7,7 +7,7 @@ import pytest
 from bench import analyse
 from bench.model import TaskCall
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 
 def test_prefork_two_slots_of_50_ms(bench, sleep, fresh):

@@ -8,7 +8,7 @@ from kombu import Connection, Exchange, Queue
 from bench.events import SENT
 from bench.model import Broker, Delivery, Messages, TaskCall
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 SLOW = TaskCall(task="io.sleep", kwargs={"seconds": 0.1})
 

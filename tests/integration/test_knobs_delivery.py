@@ -9,7 +9,7 @@ from bench import analyse
 from bench.events import REVOKED, STARTED
 from bench.model import Broker, Delivery, Load, TaskCall
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 LATE = Delivery(acks="late")
 

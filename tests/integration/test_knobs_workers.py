@@ -11,7 +11,7 @@ from bench import analyse
 from bench.events import FAILURE, STARTED, WORKER_LOST
 from bench.model import TaskCall, Workers
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 CORE = max(os.sched_getaffinity(0))
 HOLD = TaskCall(task="memory.hold", kwargs={"mib": 200})

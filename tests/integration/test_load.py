@@ -14,7 +14,7 @@ import pytest
 from bench import analyse, pacing
 from bench.model import Broker, Limits, Load, Messages, TaskCall
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 PHASES = Load(
     shape="phases",

@@ -15,7 +15,7 @@ from bench import analyse
 from bench.events import ENDED, RECEIVED, STARTED, WORKER_LOST
 from bench.run import eventlog
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 
 def parent(folder: Path) -> psutil.Process:

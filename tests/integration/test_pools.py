@@ -12,7 +12,7 @@ from bench import analyse, events
 from bench.model import Broker, Limits
 from bench.run import eventlog
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.alone]
 
 POOLS = [("prefork", 2), ("threads", 4), ("gevent", 8), ("eventlet", 8), ("solo", 1)]
 
