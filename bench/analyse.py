@@ -90,15 +90,17 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     attempts: tuple[dict[str, Any], ...] = ()
     if recording.outcome == "ok" and counted["published"] > counted["lost"]:
         slots = _slots(setup, recording.effective)
-        found = steady_window(table, slots) if setup.load.is_stationary else None
+        has_canvas = any(call.canvas for call in setup.workload)
+        # units of several stages end late and together: their ends say nothing of a steady rate
+        found = steady_window(table, slots) if setup.load.is_stationary and not has_canvas else None
         metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
-        metrics["items"] = metrics["throughput"] * calls_of_a_unit(table, found, setup.workload)
+        metrics["items"] = completed_items(table, setup.workload) / metrics["makespan"]
         metrics = known_metrics(metrics)
         if found:
             window = {k: getattr(found, k) for k in ("verdict", "start", "end", "tasks", "why")}
         phases = by_phase(setup.load, trial.seed, table)
         attempts = by_attempt(recording.events) if counted["retried"] else ()
-        if any(call.canvas for call in setup.workload):
+        if has_canvas:
             parts = by_part(parts_of(recording.events, table, setup.workload), setup.workload)
         if recording.search:
             phases = by_step(recording.search["steps"], table)
@@ -151,15 +153,11 @@ def _metrics(
     return out | statistics(durations(table))
 
 
-def calls_of_a_unit(table: pd.DataFrame, window: Steady | None, workload: Sequence[TaskCall]) -> float:
-    """How often a completed unit calls somebody's function: the mean of those that throughput counts."""
+def completed_items(table: pd.DataFrame, workload: Sequence[TaskCall]) -> int:
+    """How often completed units called somebody's function."""
     completed = np.isin(table["state"].to_numpy(), COMPLETED)
-    ended = table["ended"].to_numpy()
-    if window and window.verdict != "never":
-        completed &= (ended >= window.start) & (ended <= window.end)
     totals = np.array([call.total for call in workload])
-    of_each = totals[table["task"].to_numpy()[completed]]
-    return float(of_each.mean()) if of_each.size else 0.0
+    return int(totals[table["task"].to_numpy()[completed]].sum())
 
 
 def _span_ns(events: pd.DataFrame, table: pd.DataFrame) -> tuple[int, int]:

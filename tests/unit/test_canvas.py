@@ -257,4 +257,4 @@ def test_runs_side_by_side_and_of_a_process_that_died_are_told_apart():
 
 def test_items_are_calls_of_somebodys_functions():
     table = tasks(log(*published(), *ran(1, 0.1, 0.2), *ran(2, 0.1, 0.2), *ran(3, 0.1, 0.2)), [CHUNKS])
-    assert analyse.calls_of_a_unit(table, None, [CHUNKS]) == 10.0
+    assert analyse.completed_items(table, [CHUNKS]) == 10

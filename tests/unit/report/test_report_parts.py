@@ -55,7 +55,8 @@ def test_items_and_overhead_are_shown_where_there_is_a_canvas(
     assert {"items", "p50(overhead)"} <= set(tables.main_metrics(view))
     found = {part.title: part.cells[0].summary.metrics for part in view.parts}
     ratio = {name: m["items"].point / m["throughput"].point for name, m in found.items()}
-    assert ratio == pytest.approx({"chain": 2, "chord": 5, "chunks": 10, "plain": 1})
+    assert ratio.pop("plain") == pytest.approx(1, rel=0.3), "its throughput is that of the steady window"
+    assert ratio == pytest.approx({"chain": 2, "chord": 5, "chunks": 10})
     assert "p50(overhead)" not in found["plain"]
     bare = collect(make_run(make_scenario(repeats=1), name="bare"))[0]
     assert not {"items", "p50(overhead)"} & set(tables.main_metrics(bare))
