@@ -1,8 +1,16 @@
-"""Fourteen made-up beliefs, simulated: every verdict, long and short words, huge and tiny ratios."""
+"""What tests of several kinds share: servers that they need, and fourteen made-up beliefs, simulated: every
+verdict, long and short words, huge and tiny ratios.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from bench import analyse, model, plan, scenario, store
+from bench.model import Broker
 from bench.run.fake import Fake
 
 IO = "workload: {task: io.sleep, kwargs: {seconds: 0.02}}\nload: {shape: flood, tasks: 60}\n"
@@ -77,3 +85,21 @@ def believed(tmp_path_factory: pytest.TempPathFactory) -> list[store.Run]:
             run.append(analyse.result(trial, recording), recording)
         out.append(run)
     return out
+
+
+SERVERS = {"redis": ("redis-server",), "rabbitmq": ("rabbitmq-server", "epmd")}
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str], Broker]:
+    """The managed broker of a kind. Where its server is missing the test skips, but not in CI."""
+
+    def broker(kind: str, **more: Any) -> Broker:
+        path = f"{os.environ['PATH']}:/usr/sbin"
+        missing = [name for name in SERVERS.get(kind, ()) if not shutil.which(name, path=path)]
+        if missing:
+            text = f"not installed: {', '.join(missing)}"
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(text)
+        return Broker(kind=kind, **more)
+
+    return broker

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import time
 
@@ -170,9 +169,8 @@ def test_a_worker_that_refuses_its_settings_says_why(shell, asked, settings, wor
 
 
 @pytest.mark.parametrize("kind", ["valkey", "rabbitmq"])
-def test_a_broker_that_dies_in_the_middle_fails_its_trial_and_the_next_gets_another(shell, kind):
-    if kind == "rabbitmq" and not shutil.which("rabbitmq-server"):
-        pytest.skip("rabbitmq-server is not installed")
+def test_a_broker_that_dies_in_the_middle_fails_its_trial_and_the_next_gets_another(shell, needs, kind):
+    needs(kind)
     shell.write("myapp.py", MYAPP.replace("    return x + y", "    import time; time.sleep(0.05)"))
     more = f"broker: {kind}"
     text = SCENARIO.format(app="myapp", workload="{task: myapp.add, args: [1, 2]}", more=more)

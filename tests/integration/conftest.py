@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -150,24 +148,6 @@ def held(recording: analyse.Recording) -> int:
 @pytest.fixture(name="held", scope="session")
 def _held() -> Callable[[analyse.Recording], int]:
     return held
-
-
-SERVERS = {"redis": ("redis-server",), "rabbitmq": ("rabbitmq-server", "epmd")}
-
-
-@pytest.fixture(scope="session")
-def needs() -> Callable[[str], Broker]:
-    """The managed broker of a kind. Where its server is missing the test skips, but not in CI."""
-
-    def broker(kind: str, **more: Any) -> Broker:
-        path = f"{os.environ['PATH']}:/usr/sbin"
-        missing = [name for name in SERVERS.get(kind, ()) if not shutil.which(name, path=path)]
-        if missing:
-            text = f"not installed: {', '.join(missing)}"
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(text)
-        return Broker(kind=kind, **more)
-
-    return broker
 
 
 @pytest.fixture(scope="session")

@@ -40,11 +40,8 @@ OF_APP = Broker(of_app=True)
 
 
 @pytest.fixture(params=["valkey", "rabbitmq"])
-def kind(request: pytest.FixtureRequest) -> str:
-    import shutil
-
-    if request.param == "rabbitmq" and not shutil.which("rabbitmq-server"):
-        pytest.skip("rabbitmq-server is not installed")
+def kind(request: pytest.FixtureRequest, needs: Any) -> str:
+    needs(request.param)
     return str(request.param)
 
 
@@ -107,11 +104,8 @@ def test_on_somebodys_redis_everything_is_as_before(bench, theirs, results):
     assert all(key.startswith(("prod:celery-bench:test:", "celery-bench:test:", *kept)) for key in ours), ours
 
 
-def test_on_somebodys_rabbitmq_a_queue_of_theirs_keeps_its_messages(bench, theirs):
-    import shutil
-
-    if not shutil.which("rabbitmq-server"):
-        pytest.skip("rabbitmq-server is not installed")
+def test_on_somebodys_rabbitmq_a_queue_of_theirs_keeps_its_messages(bench, needs, theirs):
+    needs("rabbitmq")
     url = theirs("rabbitmq").url
     with Connection(url) as connection:
         queue = connection.SimpleQueue("celery")

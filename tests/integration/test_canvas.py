@@ -1,6 +1,5 @@
 """Canvases on real workers: every part runs exactly once, told by the tasks themselves, not by our events."""
 
-import shutil
 from collections import Counter
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from bench import analyse
 from bench.canvas import TaskCall
 from bench.events import FAILURE, SUCCESS, parts_of
-from bench.model import Broker, Load, Messages, Workers
+from bench.model import Load, Messages, Workers
 from bench.run import agent, eventlog
 
 pytestmark = [pytest.mark.real, pytest.mark.alone]
@@ -131,10 +130,9 @@ def test_a_chords_callback_runs_once(run, load):
     assert result.counts["completed"] == 6
 
 
-@pytest.mark.skipif(shutil.which("rabbitmq-server") is None, reason="rabbitmq-server is not installed")
-def test_a_chord_on_rabbitmq_keeps_its_results_on_a_server(run):
+def test_a_chord_on_rabbitmq_keeps_its_results_on_a_server(run, needs):
     chord = TaskCall(canvas="chord", parts=(tally("head", times=3), tally("body")))
-    result, recording, left = run(chord, broker=Broker(kind="rabbitmq"), messages=Messages(results="server"))
+    result, recording, left = run(chord, broker=needs("rabbitmq"), messages=Messages(results="server"))
     assert sorted(left.units) == list(range(6))
     callback_once_after_the_header(recording, left, chord)
     assert result.effective[0]["backend"] == "RedisBackend"

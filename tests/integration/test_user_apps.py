@@ -1,6 +1,5 @@
 """Apps written by nobody here, in all the shapes that people have: they run unchanged, and on our broker."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +26,6 @@ def add(x, y):
 if __name__ == '__main__':
     app.start()
 """
-INSTALLED = {name: bool(shutil.which(f"{name}-server")) for name in ("redis", "rabbitmq")}
 ADD = TaskCall(task="myapp.add", args=(2, 3))
 
 Write = Callable[..., None]
@@ -197,9 +195,8 @@ def child():
 
 
 @pytest.mark.parametrize("kind", ["valkey", "rabbitmq"])
-def test_tasks_that_tasks_call_stay_on_our_queues(bench, write, monkeypatch, kind):
-    if kind == "rabbitmq" and not INSTALLED["rabbitmq"]:
-        pytest.skip("rabbitmq-server is not installed")
+def test_tasks_that_tasks_call_stay_on_our_queues(bench, needs, write, monkeypatch, kind):
+    needs(kind)
     monkeypatch.setenv("C_FORCE_ROOT", "1")  # Celery wants it of whoever runs pickle as root
     write(myapp=CALLING)
     parents = TaskCall(task="myapp.parent", kwargs={})
