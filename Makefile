@@ -31,6 +31,7 @@ lint: $(READY)  ## format, lint, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/perf
 	$(BIN)/lint-imports
 
 perf: $(READY)  ## measure the harness itself and write docs/performance.md (8 min)

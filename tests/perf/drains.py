@@ -71,6 +71,7 @@ class Drains:
             place = fleet.Place(
                 app=SHIPPED,
                 conf=settings_of(self.broker),
+                added={},
                 tag=TAG,
                 warm_queues=[QUEUE],
                 queues={},
@@ -151,7 +152,7 @@ def fill(broker: RunningBroker, tasks: int) -> float:
     app.conf.update(settings_of(broker))
     with app.connection_for_write() as connection, app.amqp.Producer(connection.channel()) as producer:
         sender = bulk.Bulk(producer, TAG)
-        batch = [(app.tasks["noop"], [], {}, {"queue": QUEUE})] * sender.most
+        batch: list[Any] = [(app.tasks["noop"], [], {}, {"queue": QUEUE})] * sender.most
         begin = time.perf_counter()
         for first in range(0, tasks, sender.most):
             sender.send(first, batch[: tasks - first])

@@ -7,13 +7,14 @@ trials in a row, judged by the mean over all trials, which is as near to the tru
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from bench.model import TrialResult
-from bench.stats.covariate import Group, adjusted, narrows
-from bench.stats.intervals import arithmetic
+from bench.stats.covariate import Adjusted, Group, adjusted, narrows
+from bench.stats.intervals import Interval, arithmetic
 from bench.store import open_run
 
 SLICE = 5
@@ -59,26 +60,35 @@ def slices(cells: dict[str, list[TrialResult]]) -> Iterator[list[Group]]:
 def inside(cells: dict[str, list[TrialResult]]) -> None:
     truths = [float(logs(results)[0].mean()) for results in cells.values()]
     used = total = 0
-    plain_hits, plain_widths, shown_hits, shown_widths = [], [], [], []
+    plain, shown = Seen(), Seen()
     for groups in slices(cells):
         total += 1
         found = adjusted(groups)
         use = narrows(found)
         used += use
         for n, (group, truth) in enumerate(zip(groups, truths, strict=True)):
-            plain = arithmetic(list(group.y))
-            shown = found.means[n] if use and found else plain
-            plain_hits.append(plain.lower <= truth <= plain.upper)
-            plain_widths.append(plain.upper - plain.lower)
-            shown_hits.append(shown.lower <= truth <= shown.upper)
-            shown_widths.append(shown.upper - shown.lower)
+            alone = arithmetic(list(group.y))
+            plain.add(alone, truth)
+            shown.add(found.means[n] if use and found else alone, truth)
     print(f"{total} runs of {SLICE} blocks; the covariate would be used in {used}.")
-    print(
-        f"without: {np.mean(plain_hits):.0%} hold the mean of all trials, width {np.mean(plain_widths):.1%}"
-    )
-    print(
-        f"shown:   {np.mean(shown_hits):.0%} hold the mean of all trials, width {np.mean(shown_widths):.1%}"
-    )
+    print(f"without: {plain}")
+    print(f"shown:   {shown}")
+
+
+@dataclass
+class Seen:
+    """Intervals beside the truth."""
+
+    hits: list[bool] = field(default_factory=list)
+    widths: list[float] = field(default_factory=list)
+
+    def add(self, found: Interval | Adjusted, truth: float) -> None:
+        lower, upper = found.lower or truth, found.upper or truth
+        self.hits.append(lower <= truth <= upper)
+        self.widths.append(upper - lower)
+
+    def __str__(self) -> str:
+        return f"{np.mean(self.hits):.0%} hold the mean of all trials, width {np.mean(self.widths):.1%}"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """How much the harness itself costs, piece by piece: ``make perf``."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import analyse
 from bench.run import eventlog
@@ -30,17 +33,17 @@ def events() -> pd.DataFrame:
     )
 
 
-def test_one_event_written(benchmark, tmp_path):
+def test_one_event_written(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     log = EventLog(str(tmp_path), 0)
     benchmark.pedantic(log.write, args=(eventlog.ENDED, 7, eventlog.SUCCESS), rounds=20, iterations=5000)
 
 
-def test_a_million_events_become_tasks(benchmark, events):
+def test_a_million_events_become_tasks(benchmark: BenchmarkFixture, events: pd.DataFrame) -> None:
     tasks = benchmark.pedantic(analyse.tasks, args=(events,), rounds=3)
     assert len(tasks) == TASKS
 
 
-def test_tasks_become_durations(benchmark, events):
+def test_tasks_become_durations(benchmark: BenchmarkFixture, events: pd.DataFrame) -> None:
     tasks = analyse.tasks(events)
     spans = benchmark.pedantic(analyse.durations, args=(tasks,), rounds=3)
     assert spans["service"].max() == pytest.approx(0.001)
