@@ -12,18 +12,8 @@ import numpy as np
 import pandas as pd
 
 from bench.events import COMPLETED, INTENDED, NS, Recording, lanes, parts_of, tasks
-from bench.model import (
-    COUNTS,
-    METRICS,
-    CellSummary,
-    Estimate,
-    PhaseSummary,
-    Scenario,
-    Setup,
-    TaskCall,
-    Trial,
-    TrialResult,
-)
+from bench.measured import COUNTS, METRICS, CellSummary, Estimate, PhaseSummary, TrialResult
+from bench.model import Scenario, Setup, TaskCall, Trial
 from bench.spans import (
     by_attempt,
     by_part,

@@ -10,14 +10,8 @@ from dataclasses import dataclass, replace
 
 from bench.analyse import summarise
 from bench.effects import SIGNIFICANCE, Effect, effects, same
-from bench.model import (
-    CIRCUMSTANCES,
-    HIGHER_IS_BETTER,
-    CellSummary,
-    Label,
-    Scenario,
-    TrialResult,
-)
+from bench.measured import HIGHER_IS_BETTER, CellSummary, TrialResult
+from bench.model import CIRCUMSTANCES, Label, Scenario
 from bench.stats.paired import Paired, holm, paired
 
 SAME_MEMORY = 0.05

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import geometric_mean
 
-from bench.model import HIGHER_IS_BETTER, Cell, Label, TrialResult
+from bench.measured import HIGHER_IS_BETTER, TrialResult
+from bench.model import Cell, Label
 from bench.stats.paired import holm, paired
 
 SIGNIFICANCE = 0.05

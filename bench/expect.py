@@ -23,7 +23,8 @@ from statistics import fmean, geometric_mean
 from bench import grammar, units
 from bench.analyse import estimate
 from bench.grammar import Condition, text_of
-from bench.model import COUNTS, Cell, Estimate, Scenario, TrialResult
+from bench.measured import COUNTS, Estimate, TrialResult
+from bench.model import Cell, Scenario
 from bench.stats.paired import paired
 
 HELD, REFUTED, UNDECIDED = "held", "refuted", "undecided"

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from bench import grammar, units
 from bench.grammar import Condition
-from bench.model import COUNTS, CellSummary, Estimate, Scenario
+from bench.measured import COUNTS, CellSummary, Estimate
+from bench.model import Scenario
 
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 

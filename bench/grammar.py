@@ -2,7 +2,7 @@
 
     condition := side [ "/" side ] op limit        op := "<" | "<=" | ">" | ">="
     side      := metric [ "[" part { "," part } "]" ]
-    metric    := a name of model.METRICS: throughput, memory, p99(response), failed, …
+    metric    := a name of measured.METRICS: throughput, memory, p99(response), failed, …
     part      := label | path "=" label            the last step of a path is enough: pool=gevent
     limit     := number unit, of the metric's kind
                    durations, makespan, cpu_per_task   250ms  1.5s  2m
@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import units
-from bench.model import COUNTS, METRICS, Label
+from bench.measured import COUNTS, METRICS
+from bench.model import Label
 
 _SIDE = r"\s*([^<>=!/\[\]]*?)\s*(?:\[([^\[\]]*)\]\s*)?"
 _CONDITION = re.compile(rf"{_SIDE}(?:(/){_SIDE})?(?P<op>[<>=!]+)\s*(?P<limit>.*?)\s*\Z")

@@ -13,7 +13,8 @@ import pandas as pd
 from bench import pacing
 from bench.canvas import part_names
 from bench.events import COMPLETED, NS, RETRY, STARTED, Floats, by_time
-from bench.model import COUNTS, METRICS, Load, TaskCall
+from bench.measured import COUNTS, METRICS
+from bench.model import Load, TaskCall
 from bench.pacing import Phase
 from bench.scatter import by_message, runs
 from bench.stats.quantiles import LEVELS, quantiles
@@ -21,7 +22,7 @@ from bench.units import format_rate
 
 
 def durations(tasks: pd.DataFrame) -> dict[str, Floats]:
-    """Seconds of each of ``model.DURATIONS`` for every task that ended finally, in the order of ``tasks``.
+    """Seconds of each of ``measured.DURATIONS`` for every task that ended finally, in the order of ``tasks``.
 
     Failed tasks are in: leaving out those that ran into a time limit would flatter. NaN where a part
     never happened (a revoked task was not started; a plain task has no overhead). wait = lateness +
@@ -76,7 +77,7 @@ def statistics(spans: Mapping[str, Floats]) -> dict[str, float]:
 
 
 def known_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Those that are numbers, in the order of ``model.METRICS``."""
+    """Those that are numbers, in the order of ``measured.METRICS``."""
     return {name: float(metrics[name]) for name in METRICS if np.isfinite(metrics.get(name, np.nan))}
 
 

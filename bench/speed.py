@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from bench.model import DURATIONS, HIGHER_IS_BETTER, METRICS, Estimate, TrialResult
+from bench.measured import DURATIONS, HIGHER_IS_BETTER, METRICS, Estimate, TrialResult
 from bench.stats.covariate import Covariance, Group, adjusted, narrows
 
 _TIMES = tuple(f"({name})" for name in DURATIONS if name not in ("lateness", "broker_wait"))
@@ -17,9 +17,14 @@ ADJUSTABLE = {"throughput", "makespan", "cpu_per_task"}.union(
 """Metrics that a slower machine makes worse."""
 
 
+def spins(result: TrialResult) -> list[float]:
+    """Seconds of the reference spins before and after the trial, those that were read."""
+    return [result.host[name] for name in ("spin_before", "spin_after") if result.host.get(name)]
+
+
 def spin_of(result: TrialResult) -> float | None:
     """Seconds of the reference spin around the trial, the mean of before and after; None where not read."""
-    found = [result.host[name] for name in ("spin_before", "spin_after") if result.host.get(name)]
+    found = spins(result)
     return fmean(found) if found else None
 
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench import disk
 from bench.errors import EnvironmentFault, UsageError
-from bench.model import FORMAT, Scenario, TrialResult, from_plain
+from bench.measured import TrialResult
+from bench.model import FORMAT, Scenario, from_plain
 from bench.units import hide_password
 
 if TYPE_CHECKING:

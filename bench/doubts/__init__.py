@@ -10,10 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import median
 
+from bench import speed
 from bench.analyse import summarise
 from bench.doubts import delivery, load, machine, numbers, outcomes
 from bench.doubts.rule import Evidence, Rule
-from bench.model import CellSummary, Scenario, TrialResult
+from bench.measured import CellSummary, TrialResult
+from bench.model import Scenario
 from bench.store import Run
 
 __all__ = ("RULES", "Evidence", "Rule", "summarise_run", "with_doubts")
@@ -96,5 +98,5 @@ def summarise_run(run: Run) -> list[CellSummary]:
 
 def _usual_spin(results: Sequence[TrialResult]) -> float | None:
     """The median of all reference spins around the trials, in seconds; None where none was read."""
-    spins = [r.host[name] for r in results for name in ("spin_before", "spin_after") if name in r.host]
-    return median(spins) if spins else None
+    found = [spin for result in results for spin in speed.spins(result)]
+    return median(found) if found else None

@@ -1,7 +1,8 @@
 """Doubts about the machine: who else used it, what held it back, and whether we were part of it."""
 
+from bench import speed
 from bench.doubts.rule import Evidence, rule, seconds
-from bench.model import TrialResult
+from bench.measured import TrialResult
 from bench.units import format_size, plural
 
 # Why each limit is where it is says the source of its rule.
@@ -64,13 +65,13 @@ def slow_host(e: Evidence) -> str | None:
 
 def _slower(r: TrialResult, usual: float | None) -> float:
     """By how much the spins around the trial, on average, took longer than the run's median; 0.1 is 10 %."""
-    spins = [r.host[name] for name in ("spin_before", "spin_after") if name in r.host]
-    return sum(spins) / len(spins) / usual - 1 if spins and usual else 0.0
+    spin = speed.spin_of(r)
+    return spin / usual - 1 if spin and usual else 0.0
 
 
 def _changed(r: TrialResult) -> float:
     """By how much the slower of the trial's two spins took longer than the faster one."""
-    spins = [r.host[name] for name in ("spin_before", "spin_after") if r.host.get(name)]
+    spins = speed.spins(r)
     return max(spins) / min(spins) - 1 if spins else 0.0
 
 

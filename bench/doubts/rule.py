@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from bench import grammar
-from bench.model import Cell, CellSummary, Doubt, Scenario, TrialResult
+from bench.measured import CellSummary, Doubt, TrialResult
+from bench.model import Cell, Scenario
 from bench.stats.intervals import arithmetic
 
 

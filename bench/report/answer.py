@@ -3,11 +3,10 @@
 Plain text: the terminal, the page and the Markdown show the same sentences.
 """
 
-import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from bench import model, settings, units
+from bench import measured, model, units
 from bench.compare import Ranking, Rival
 from bench.effects import Effect
 from bench.report import labels, searches, tables
@@ -36,15 +35,6 @@ class Finding:
     @property
     def text(self) -> str:
         return " ".join(self.sentences)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """How to start the workers that are advised: what it is for, lines to paste, a remark."""
-
-    title: str
-    text: str
-    note: str
 
 
 def findings(view: ScenarioView) -> list[Finding]:
@@ -162,7 +152,7 @@ def _first(part: Part, ranking: Ranking, *, alone: bool) -> str:
         return f"{head}{_all_level(part, ranking)}."
     next_one, last = part.cell(behind[0].cell).label, part.cell(behind[-1].cell).label
     place = "the next" if len(ranking.contenders) == 1 else "the best of those surely behind"
-    if ranking.metric in model.HIGHER_IS_BETTER:
+    if ranking.metric in measured.HIGHER_IS_BETTER:
         more = f", and {_ratio(behind[-1], inverse=True)} that of the last, {last}" if len(behind) > 1 else ""
         return f"{head}: {_ratio(behind[0], inverse=True)} that of {place}, {next_one}{more}."
     more = f", and the last, {last}, {_ratio(behind[-1])}" if len(behind) > 1 else ""
@@ -213,7 +203,7 @@ def _advised(part: Part, ranking: Ranking) -> CellView:
     rival = next((r for r in ranking.rivals if r.cell == ranking.cheapest), None)
     if rival is None or rival.lower is None or rival.upper is None:
         near = False
-    elif ranking.metric in model.HIGHER_IS_BETTER:
+    elif ranking.metric in measured.HIGHER_IS_BETTER:
         near = rival.lower >= 1 - NEAR
     else:
         near = rival.upper <= 1 / (1 - NEAR)
@@ -282,7 +272,7 @@ def _some(words: Sequence[str]) -> str:
 
 
 def _superlative(metric: str) -> str:
-    return "highest" if metric in model.HIGHER_IS_BETTER else "lowest"
+    return "highest" if metric in measured.HIGHER_IS_BETTER else "lowest"
 
 
 def _ratio(rival: Rival, *, inverse: bool = False) -> str:
@@ -301,40 +291,3 @@ def _factors(*values: float) -> str:
     """The values with as many decimals as the largest can use, joined by dashes."""
     digits = 2 if max(values) < 3 else 1 if max(values) < 20 else 0
     return "–".join(f"{value:.{digits}f}" for value in values)
-
-
-def commands(view: ScenarioView) -> list[Command]:
-    """Lines to paste for every cell that is advised, each once."""
-    wanted: dict[str, tuple[CellView, list[str]]] = {}
-    for finding in findings(view):
-        if finding.advised is not None and len(view.cells) > 1:
-            wanted.setdefault(finding.advised.choice_key, (finding.advised, []))[1].append(finding.title)
-    return [_command(cell, [t for t in titles if t]) for cell, titles in wanted.values()]
-
-
-def _command(cell: CellView, titles: Sequence[str]) -> Command:
-    setup = cell.setup
-    lines = []
-    for number, group in enumerate(setup.fleet, start=1):
-        name = f' -n "worker{number}@%h"' if len(setup.groups) > 1 else ""
-        queues = f" -Q {','.join(group.queues)}" if group.queues else ""
-        lines.append(f"celery -A yourapp worker {shlex.join(_told(group))}{name}{queues}")
-    asked = {k: v for group in setup.fleet for k, v in settings.configuration(setup, group).items()}
-    if options := settings.transport_options(setup):
-        asked["broker_transport_options"] = options
-    if setup.routes:
-        asked["task_routes"] = {pattern: {"queue": queue} for pattern, queue in setup.routes.items()}
-    lines += [f"app.conf.{name} = {value!r}" for name, value in asked.items()]
-    note = "The settings go into yourapp's configuration. "
-    several = [group.nodes for group in setup.fleet if group.nodes > 1]
-    if several:
-        note += f"Start {' and '.join(map(str, several))} of these, each with a name of its own. "
-    if any(group.prefetch == 0 for group in setup.fleet):
-        note += "0 is unlimited. It must stand in the configuration: Celery ignores --prefetch-multiplier 0."
-    for_what = f"For {labels.listed(titles)}: " if titles else ""
-    return Command(title=f"{for_what}{cell.label}", text="\n".join(lines), note=note.strip())
-
-
-def _told(group: model.Workers) -> list[str]:
-    """The options that somebody has to write: mingle and gossip are Celery's default, off in a trial only."""
-    return [word for word in settings.options(group) if word not in ("--without-mingle", "--without-gossip")]

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import expect, units
 from bench.expect import HELD, REFUTED, UNDECIDED, Belief, Expectation
-from bench.model import Estimate
+from bench.measured import Estimate
 
 SIGNS = {HELD: "✓", REFUTED: "✗", UNDECIDED: "?"}
 CSS: Mapping[str, str] = {HELD: "pass", REFUTED: "fail", UNDECIDED: "open"}

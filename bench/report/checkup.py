@@ -7,14 +7,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench import model, units
+from bench import measured, units
 
 FINE, DOUBTFUL, IMPOSSIBLE = ("✓", "green"), ("!", "yellow"), ("✗", "bold red")
 
 
 def render(
     facts: Mapping[str, str],
-    doubts: Sequence[model.Doubt],
+    doubts: Sequence[measured.Doubt],
     *,
     about: Mapping[str, str],
     grave: Collection[str],

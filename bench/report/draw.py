@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from bench import units
-from bench.model import Estimate
+from bench.measured import Estimate
 from bench.report import figures, labels, palette, sheet, tables
 from bench.report.figures import MetricFigure, Panel, PercentileFigure, Row, T, WaitFigure
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from bench import model
+from bench import measured
 from bench.report import labels
 from bench.report.view import CellView, ScenarioView
 from bench.speed import spin_of
@@ -71,17 +71,17 @@ def drift_figure(views: Sequence[ScenarioView]) -> DriftFigure | None:
     if len(spins) < FEWEST or min(spins) == max(spins):
         return None
     usual = median(spins)
-    mixed = len({view.scenario.metric in model.HIGHER_IS_BETTER for view in views}) > 1
+    mixed = len({view.scenario.metric in measured.HIGHER_IS_BETTER for view in views}) > 1
     dots: list[DriftDot] = []
     groups: list[Group] = []
     for view in views:
-        turned = mixed and view.scenario.metric in model.HIGHER_IS_BETTER
+        turned = mixed and view.scenario.metric in measured.HIGHER_IS_BETTER
         for cell in view.cells:
             own, group = _cell(cell, view.scenario.metric, usual, turned=turned)
             dots += own
             groups += [group] if group.y else []
     names = dict.fromkeys(
-        f"1 ÷ {labels.metric_text(m)}" if mixed and m in model.HIGHER_IS_BETTER else labels.metric_text(m)
+        f"1 ÷ {labels.metric_text(m)}" if mixed and m in measured.HIGHER_IS_BETTER else labels.metric_text(m)
         for m in (view.scenario.metric for view in views)
     )
     found = adjusted(groups)

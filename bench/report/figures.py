@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bench import model
+from bench import measured
 from bench.report import labels
 from bench.report.view import CellView, ScenarioView
 
@@ -174,7 +174,7 @@ def _panel(
 
 def is_better(metric: str) -> str:
     """``more is better`` or ``less is better``, for an axis."""
-    return "more is better" if metric in model.HIGHER_IS_BETTER else "less is better"
+    return "more is better" if metric in measured.HIGHER_IS_BETTER else "less is better"
 
 
 def figure_title(metric: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench import store, units
 from bench.expect import HELD, REFUTED, UNDECIDED
-from bench.report import answer, beliefs, conditions, parts, phases, searches, tables
+from bench.report import answer, beliefs, commands, conditions, parts, phases, searches, tables
 from bench.report.view import Part, ScenarioView
 
 MOST_COLUMNS = 6
@@ -40,16 +40,16 @@ def _section(view: ScenarioView, run: store.Run) -> list[str]:
     by_phase = phases.metric_by_phase(view)
     out += [_grid(grid) for part in view.parts if (grid := phases.compact(part, by_phase))]
     out += ["Mean of the trials (95 % interval). Bold: the best, or perhaps as good."]
-    commands = "\n\n".join(
+    to_paste = "\n\n".join(
         f"{escape(c.title)}\n\n```\n{c.text}\n```" + (f"\n\n{escape(c.note)}" if c.note else "")
-        for c in answer.commands(view)
+        for c in commands.of(view)
     )
     each = [phases.of_cell(p, cell) for p in view.parts for cell in p.cells if cell.summary.phases]
     out += [_folded("Every phase", "\n\n".join(_grid(grid) for grid in each))]
     out += [_folded("Parts and attempts", "\n\n".join(_grid(grid) for grid in parts.grids(view)))]
     steps = "\n\n".join(_grid(grid) for grid in searches.step_grids(view))
     out += [_folded("Steps of the search", steps)]
-    out += [_folded("To use it", commands), _folded("Doubts", _doubts(view))]
+    out += [_folded("To use it", to_paste), _folded("Doubts", _doubts(view))]
     return [*out, _folded("Failed trials", _failures(view))]
 
 

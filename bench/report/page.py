@@ -9,8 +9,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import model, store, units
-from bench.report import answer, beliefs, conditions, labels, markdown, palette, parts, phases, sheet, tables
+from bench import measured, store, units
+from bench.report import (
+    answer,
+    beliefs,
+    commands,
+    conditions,
+    labels,
+    markdown,
+    palette,
+    parts,
+    phases,
+    sheet,
+    tables,
+)
 from bench.report import folder as folders
 from bench.report.charts import Chart, charts, drift_chart, slug
 from bench.report.view import GateView, ScenarioView, collect
@@ -97,7 +109,7 @@ def _section(view: ScenarioView, run: store.Run, folder: Path, *, several: bool)
         "question": scenario.question,
         "answer": answer.findings(view),
         "remarks": conditions.remarks(view, run),
-        "commands": answer.commands(view),
+        "commands": commands.of(view),
         "belief": beliefs.words(view.belief) if view.belief else None,
         "gates": [_gate(g, len(view.cells)) for g in view.gates],
         "doubts": [doubt(group) for group in tables.doubt_groups(view)],
@@ -175,7 +187,7 @@ def _row(row: tables.TableRow) -> dict[str, Any]:
 
 def _failures(view: ScenarioView) -> Sequence[dict[str, Any]]:
     """Trials of a cell that failed for the same reason together, with the log of the first."""
-    found: dict[tuple[str, str], list[model.TrialResult]] = {}
+    found: dict[tuple[str, str], list[measured.TrialResult]] = {}
     for part in view.parts:
         for cell in part.cells:
             for result in cell.results:

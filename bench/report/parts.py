@@ -1,6 +1,6 @@
 """Tables of the parts of canvases and of the attempts of tasks that were retried."""
 
-from bench import model, units
+from bench import measured, units
 from bench.report import tables
 from bench.report.phases import Grid
 from bench.report.view import CellView, Part, ScenarioView
@@ -25,7 +25,7 @@ def of_cell(part: Part, cell: CellView) -> list[Grid]:
     return [_grid(title, corner, rows, metrics) for title, corner, rows, metrics in wanted if rows]
 
 
-def _grid(title: str, corner: str, rows: tuple[model.PhaseSummary, ...], metrics: tuple[str, ...]) -> Grid:
+def _grid(title: str, corner: str, rows: tuple[measured.PhaseSummary, ...], metrics: tuple[str, ...]) -> Grid:
     """Means where some row had too few for a median, and counts of what went wrong only where it did."""
     told = {m: sum(_tells(m, row) for row in rows) for m in metrics}
     most = {m: max(told[m], told.get(m.replace("p50", "mean"), 0)) for m in metrics}
@@ -40,12 +40,12 @@ def _grid(title: str, corner: str, rows: tuple[model.PhaseSummary, ...], metrics
     )
 
 
-def _tells(metric: str, row: model.PhaseSummary) -> bool:
+def _tells(metric: str, row: measured.PhaseSummary) -> bool:
     found = row.metrics.get(metric)
-    return found is not None and (found.point > 0 or metric not in model.COUNTS)
+    return found is not None and (found.point > 0 or metric not in measured.COUNTS)
 
 
-def _text(metric: str, row: model.PhaseSummary) -> str:
+def _text(metric: str, row: measured.PhaseSummary) -> str:
     found = row.metrics.get(metric)
     if found is None:
         return ""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import model
-from bench.model import Estimate
+from bench import measured
+from bench.measured import Estimate
 from bench.report import labels, tables
 from bench.report.figures import Mark
 from bench.report.resources import cells_to_show
@@ -121,7 +121,7 @@ def of_cell(part: Part, cell: CellView) -> Grid:
 def _text(metric: str, estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
-    if metric in model.COUNTS and not estimate.point:
+    if metric in measured.COUNTS and not estimate.point:
         return "0"
     return str(tables.number(metric, estimate))
 

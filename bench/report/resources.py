@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import model
+from bench import measured
 from bench.errors import UsageError
 from bench.report.view import CellView, Part, ScenarioView
 
@@ -100,11 +100,11 @@ def with_metric(cells: Sequence[CellView], metric: str) -> list[CellView]:
 
 def ranked_cells(cells: list[CellView], metric: str) -> list[CellView]:
     """Best first, by the point estimate."""
-    sign = -1.0 if metric in model.HIGHER_IS_BETTER else 1.0
+    sign = -1.0 if metric in measured.HIGHER_IS_BETTER else 1.0
     return sorted(cells, key=lambda c: sign * c.summary.metrics[metric].point)
 
 
-def typical_trial(cell: CellView, metric: str) -> model.TrialResult | None:
+def typical_trial(cell: CellView, metric: str) -> measured.TrialResult | None:
     """The trial whose metric is the median of the cell (the lower one of two)."""
     ok = sorted(
         (r for r in cell.results if r.ok and metric in r.metrics), key=lambda r: (r.metrics[metric], r.block)
@@ -112,7 +112,7 @@ def typical_trial(cell: CellView, metric: str) -> model.TrialResult | None:
     return ok[(len(ok) - 1) // 2] if ok else next((r for r in cell.results if r.ok), None)
 
 
-def trials_of_one_block(cells: Sequence[CellView], metric: str) -> list[model.TrialResult | None]:
+def trials_of_one_block(cells: Sequence[CellView], metric: str) -> list[measured.TrialResult | None]:
     """A trial of each cell, all of the block in which they are nearest to their medians together.
 
     Trials of one block got the same tasks on the machine of the same minute: only they may be laid side by

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import gate, model, units
+from bench import gate, measured, units
 from bench.report import labels, tables
 from bench.report.loads import number
 from bench.report.phases import Grid
@@ -51,7 +51,7 @@ class SearchFigure:
     """How many cells are not shown."""
 
 
-def searched(cell: CellView) -> list[model.TrialResult]:
+def searched(cell: CellView) -> list[measured.TrialResult]:
     """The cell's trials that ended with an answer, in their order."""
     return [result for result in cell.results if result.ok and result.search]
 
@@ -76,7 +76,7 @@ def sentence(cell: CellView) -> str:
     return f"{name} sustains {reached} with {slo}{f'; {above}' if above else ''}."
 
 
-def _disagreeing(name: str, slo: str, trials: Sequence[model.TrialResult]) -> str:
+def _disagreeing(name: str, slo: str, trials: Sequence[measured.TrialResult]) -> str:
     """Where some searches, or all, ended without an answer."""
     rates = [t.search["rate"] for t in trials if t.search["outcome"] == FOUND]
     odd = next(t for t in trials if t.search["outcome"] != FOUND)
@@ -105,7 +105,7 @@ def reason(cell: CellView) -> str:
     return f"{cell.label}: {_why(searched(cell)[-1])}" if searched(cell) else ""
 
 
-def _why(trial: model.TrialResult) -> str:
+def _why(trial: measured.TrialResult) -> str:
     """Without the limit, which stands in the sentence already."""
     return str(trial.search["why"]).split("; the SLO is ", 1)[0]
 
@@ -123,7 +123,7 @@ def _missed(search: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return min(reversed(above), key=lambda step: step["rate"], default=None)
 
 
-def short(result: model.TrialResult) -> str:
+def short(result: measured.TrialResult) -> str:
     """One finished search in a few words: ``198/s (184–210/s) with p95(response) < 100 ms``."""
     search = result.search
     if search["outcome"] == UNREACHABLE:
@@ -135,7 +135,7 @@ def short(result: model.TrialResult) -> str:
     return f"{rate} with {search['slo']}{end}"
 
 
-def step_grid(part: Part, cell: CellView, trial: model.TrialResult) -> Grid:
+def step_grid(part: Part, cell: CellView, trial: measured.TrialResult) -> Grid:
     """One row for each step of a trial's search, in the order they ran."""
     search = trial.search
     metric = str(search["slo"]).split(" ", 1)[0]
@@ -209,6 +209,6 @@ def _panel(part: Part, cell: CellView) -> SearchPanel:
     )
 
 
-def as_json(trial: model.TrialResult) -> dict[str, Any]:
+def as_json(trial: measured.TrialResult) -> dict[str, Any]:
     """A trial's search as ``show --json`` writes it."""
     return {"trial": trial.trial, "block": trial.block, **trial.search}

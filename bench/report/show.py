@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench import doubts, expect, model, store, units
+from bench import doubts, expect, measured, model, store, units
 from bench.errors import BenchError
 from bench.report import answer, beliefs, conditions, parts, phases, searches, tables
 from bench.report.drift import drift_figure
@@ -26,7 +26,7 @@ UNLIMITED_WIDTH = 10_000
 
 def as_json(run: store.Run) -> dict[str, Any]:
     """Every cell and every metric, SI units, as ``celery-bench show --json`` writes it; no NaN."""
-    trials: dict[tuple[str, str], list[model.TrialResult]] = {}
+    trials: dict[tuple[str, str], list[measured.TrialResult]] = {}
     results = run.results()
     for result in results:
         trials.setdefault((result.scenario, result.cell), []).append(result)
@@ -39,7 +39,7 @@ def as_json(run: store.Run) -> dict[str, Any]:
     }
 
 
-def _cell_json(summary: model.CellSummary, trials: Sequence[model.TrialResult]) -> dict[str, Any]:
+def _cell_json(summary: measured.CellSummary, trials: Sequence[measured.TrialResult]) -> dict[str, Any]:
     return {
         "scenario": summary.scenario,
         "settings": dict(summary.settings),
@@ -55,7 +55,7 @@ def _cell_json(summary: model.CellSummary, trials: Sequence[model.TrialResult]) 
     }
 
 
-def _numbers(metrics: Mapping[str, model.Estimate]) -> dict[str, dict[str, float | None]]:
+def _numbers(metrics: Mapping[str, measured.Estimate]) -> dict[str, dict[str, float | None]]:
     return {
         name: {"point": e.point, "lower": _finite(e.lower), "upper": _finite(e.upper)}
         | ({"adjusted": True} if e.adjusted else {})

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import model, units
-from bench.model import Estimate
+from bench import measured, units
+from bench.measured import Estimate
 from bench.report import figures, labels
 from bench.report.view import CellView, Part, ScenarioView
 
@@ -71,7 +71,7 @@ def main_metrics(view: ScenarioView) -> tuple[str, ...]:
         have -= {"throughput"}  # of a step that was held: the rate again
     bad = tuple(
         c
-        for c in model.COUNTS
+        for c in measured.COUNTS
         if any(c in s and s[c].point > 0 for s in (x.summary.metrics for x in view.cells))
     )
     return tuple(dict.fromkeys(m for m in (*wanted, *bad) if m in have))
@@ -86,8 +86,8 @@ def metric_groups(part: Part) -> list[list[str]]:
     """Every metric that any of the cells has: the plain ones, then each duration's statistics."""
     have = {m for cell in part.cells for m in cell.summary.metrics}
     have -= set() if has_canvas(part.cells) else {"items"}
-    groups = [list(model.PLAIN_METRICS)]
-    groups += [[f"{s}({d})" for s in model.STATISTICS] for d in model.DURATIONS]
+    groups = [list(measured.PLAIN_METRICS)]
+    groups += [[f"{s}({d})" for s in measured.STATISTICS] for d in measured.DURATIONS]
     return [found for group in groups if (found := [m for m in group if m in have])]
 
 
@@ -133,7 +133,7 @@ def cell_name(part: Part, cell: CellView) -> str:
 def doubt_groups(view: ScenarioView) -> list[DoubtGroup]:
     """Doubts of the same kind together, and within them cells of which the same was seen; gravest first."""
     seen: dict[str, dict[str, list[str]]] = {}
-    rules: dict[str, model.Doubt] = {}
+    rules: dict[str, measured.Doubt] = {}
     everywhere = {cell_name(part, cell): cell for part in view.parts for cell in part.cells}
     for name, cell in everywhere.items():
         for doubt in cell.summary.doubts:
@@ -189,7 +189,7 @@ def trials_csv(views: Iterable[ScenarioView]) -> str:
     listed = list(views)
     axes = _axes(listed)
     results = sorted((r for view in listed for r in view.results), key=lambda r: r.position)
-    metrics = [m for m in model.METRICS if any(m in r.metrics for r in results)]
+    metrics = [m for m in measured.METRICS if any(m in r.metrics for r in results)]
     lines: list[list[object]] = [
         ["trial", "scenario", "cell", *axes, "block", "position", "started_at", "outcome", "reason", *metrics]
     ]

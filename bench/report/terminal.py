@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench import model, units
+from bench import measured, model, units
 from bench.report import labels, searches
 
 REDRAW_S = 0.5
@@ -32,7 +32,7 @@ class Progress(Protocol):
     def tick(
         self, phase: str, completed: int, published: int, rate: float, backlog: int, cpu: float
     ) -> None: ...
-    def trial_finished(self, trial: model.Trial, result: model.TrialResult) -> None: ...
+    def trial_finished(self, trial: model.Trial, result: measured.TrialResult) -> None: ...
     def session_finished(self, interrupted: bool) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -70,7 +70,7 @@ class _Session:
         self.trial, self.k, self._trial_began = trial, k, self._clock()
         self._step, self._step_at = 0, (0, 0)
 
-    def trial_finished(self, trial: model.Trial, result: model.TrialResult) -> None:  # noqa: ARG002  interface
+    def trial_finished(self, trial: model.Trial, result: measured.TrialResult) -> None:  # noqa: ARG002  interface
         """``trial`` is stored."""
         self.done += 1
         self._finished_here += 1
@@ -147,7 +147,7 @@ class LiveProgress(_Session):
         self._counted = self.counted(completed, published) if phase == "load" else ""
         self._draw()
 
-    def trial_finished(self, trial: model.Trial, result: model.TrialResult) -> None:
+    def trial_finished(self, trial: model.Trial, result: measured.TrialResult) -> None:
         super().trial_finished(trial, result)
         if not result.ok:
             self.console.print(_failed_line(trial, result), highlight=False)
@@ -212,7 +212,7 @@ class PlainProgress(_Session):
         how = f"{counted}, {units.format_rate(rate)}" if counted else phase
         self._say(f"  … {_trial_text(self.trial)}: {how}, {self.trial_s:.0f} s")
 
-    def trial_finished(self, trial: model.Trial, result: model.TrialResult) -> None:
+    def trial_finished(self, trial: model.Trial, result: measured.TrialResult) -> None:
         super().trial_finished(trial, result)
         if result.ok:
             left = f", about {units.format_duration(max(1, round(self.left_s)))} left" if self.left_s else ""
@@ -245,7 +245,7 @@ def _trial_text(trial: model.Trial) -> str:
     return f"{trial.scenario} · {labels.settings_text(trial.cell.settings)} · block {trial.block}"
 
 
-def _result_text(result: model.TrialResult) -> str:
+def _result_text(result: measured.TrialResult) -> str:
     if result.search:
         return searches.short(result)
     shown = [m for m in ("throughput", "makespan", "p95(roundtrip)") if m in result.metrics]
@@ -255,7 +255,7 @@ def _result_text(result: model.TrialResult) -> str:
     )
 
 
-def _failed_line(trial: model.Trial, result: model.TrialResult) -> Text:
+def _failed_line(trial: model.Trial, result: measured.TrialResult) -> Text:
     return Text.assemble(
         ("failed ", "bold red"), f"{_trial_text(trial)}: {result.reason or 'no reason given'}"
     )

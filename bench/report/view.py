@@ -6,7 +6,7 @@ Everything a page, a picture or a sentence shows comes from here, so that all of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import compare, doubts, expect, gate, model, store, units
+from bench import compare, doubts, expect, gate, measured, model, store, units
 from bench.model import Label
 from bench.report import labels
 
@@ -23,8 +23,8 @@ class CellView:
     """The pool that gives the cell its colour."""
     setup: model.Setup
     settings: Mapping[str, Label]
-    summary: model.CellSummary
-    results: tuple[model.TrialResult, ...]
+    summary: measured.CellSummary
+    results: tuple[measured.TrialResult, ...]
 
     @property
     def failed(self) -> int:
@@ -102,7 +102,7 @@ class ScenarioView:
         return tuple(cell for part in self.parts for cell in part.cells)
 
     @property
-    def results(self) -> tuple[model.TrialResult, ...]:
+    def results(self) -> tuple[measured.TrialResult, ...]:
         return tuple(result for cell in self.cells for result in cell.results)
 
 
@@ -115,8 +115,8 @@ def collect(run: store.Run) -> tuple[ScenarioView, ...]:
 
 def _scenario_view(
     scenario: model.Scenario,
-    results: Sequence[model.TrialResult],
-    summaries: Mapping[tuple[str, str], model.CellSummary],
+    results: Sequence[measured.TrialResult],
+    summaries: Mapping[tuple[str, str], measured.CellSummary],
 ) -> ScenarioView:
     mine = [r for r in results if r.scenario == scenario.name]
     choices = labels.varying(labels.split_settings(c.settings)[1] for c in scenario.cells)
@@ -146,12 +146,12 @@ def _key(settings: Mapping[str, Label]) -> str:
 def _cell_view(
     cell: model.Cell,
     scenario: model.Scenario,
-    results: Sequence[model.TrialResult],
-    summaries: Mapping[tuple[str, str], model.CellSummary],
+    results: Sequence[measured.TrialResult],
+    summaries: Mapping[tuple[str, str], measured.CellSummary],
     choices: Sequence[str],
 ) -> CellView:
     mine = tuple(r for r in results if r.cell == cell.id)
-    summary = summaries.get((scenario.name, cell.id)) or model.CellSummary(
+    summary = summaries.get((scenario.name, cell.id)) or measured.CellSummary(
         scenario=scenario.name,
         cell=cell.id,
         settings=cell.settings,

@@ -6,7 +6,7 @@ Pure: nothing here looks at the machine itself.
 import re
 from collections.abc import Mapping
 
-from bench import model
+from bench import measured
 from bench.doubts.machine import BUSY_CORES, SLOWER, STEAL_SHARE
 from bench.doubts.rule import Rule, rule
 from bench.run.facts import Facts, Folder
@@ -252,6 +252,6 @@ ABOUT: Mapping[str, str] = {
 """Which line of ``facts.in_words`` a doubt speaks of."""
 
 
-def doubts(facts: Facts) -> list[model.Doubt]:
+def doubts(facts: Facts) -> list[measured.Doubt]:
     """Everything that speaks against measuring here now."""
     return [doubt for rule in RULES if (doubt := rule(facts))]

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from bench import analyse
 from bench.errors import EnvironmentFault, UsageError
-from bench.model import Scenario, Trial, TrialResult, plain
+from bench.measured import TrialResult
+from bench.model import Scenario, Trial, plain
 from bench.run import apps, host, services
 from bench.run import trial as trials
 from bench.run.broker import Brokers, check

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
-from bench import model
+from bench import measured, model
 from bench.scenario.broker_keys import BrokerKey, BrokerKeys, DeliveryKeys, MessagesKeys, broker_noun
 from bench.scenario.canvas_keys import BELOW, ENTRY_KEYS, Entry, entry_noun
 from bench.scenario.fields import AsSchema, Duration, Keys
@@ -108,7 +108,7 @@ class SetupKeys(Keys):
 
 
 _EXPECT_SCHEMA = AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
-_METRIC = AsSchema(lambda _: {"type": "string", "enum": list(model.METRICS)})
+_METRIC = AsSchema(lambda _: {"type": "string", "enum": list(measured.METRICS)})
 
 
 class HeadKeys(Keys):
@@ -136,9 +136,11 @@ class HeadKeys(Keys):
     @field_validator("metric")
     @classmethod
     def _known_metric(cls, value: str | None) -> str | None:
-        if value is not None and value not in model.METRICS:
-            near = did_you_mean(value, model.METRICS)
-            near = near if near.startswith("Did") else f"Known: {', '.join(model.PLAIN_METRICS)}, p95(wait) …"
+        if value is not None and value not in measured.METRICS:
+            near = did_you_mean(value, measured.METRICS)
+            near = (
+                near if near.startswith("Did") else f"Known: {', '.join(measured.PLAIN_METRICS)}, p95(wait) …"
+            )
             raise ValueError(f"{shown(value)} is not a metric. {near}")
         return value
 

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bench import model, units
+from bench import measured, model, units
 from bench.scenario.fields import LONGEST_S
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
 
 TASKS_MOST = 20_000_000
 _SLO = re.compile(r"(?P<metric>[^<>=!]*)(?P<op>[<>=!]+)(?P<limit>.*)", re.DOTALL)
 _PROMISED = ("response", "wait", "service", "broker_wait", "prefetch_wait")
-SLO_METRICS = tuple(f"{s}({d})" for d in _PROMISED for s in model.STATISTICS)
+SLO_METRICS = tuple(f"{s}({d})" for d in _PROMISED for s in measured.STATISTICS)
 
 _SIZE = {
     "steps": ("rates", "for"),

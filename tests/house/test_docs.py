@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.workloads.catalogue import TASKS
 
-from bench import doubts, model
+from bench import doubts, measured
 from bench.cli import cli
 from bench.run import doctor
 
@@ -30,7 +30,7 @@ def test_every_command_and_option_explains_itself():
 
 def test_every_metric_is_explained():
     text = (ROOT / "docs/methodology.md").read_text()
-    for name in (*model.PLAIN_METRICS, *model.DURATIONS):
+    for name in (*measured.PLAIN_METRICS, *measured.DURATIONS):
         assert name in text or name.replace("_", " ") in text, name
 
 

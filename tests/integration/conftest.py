@@ -13,7 +13,8 @@ import pytest
 import redis
 
 from bench import analyse
-from bench.model import Broker, Cell, Limits, Load, Setup, TaskCall, Trial, TrialResult, Workers
+from bench.measured import TrialResult
+from bench.model import Broker, Cell, Limits, Load, Setup, TaskCall, Trial, Workers
 from bench.run import session
 from bench.run import trial as trials
 from bench.run.broker import Brokers

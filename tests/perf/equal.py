@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.model import TrialResult
+from bench.measured import TrialResult
 from bench.stats.covariate import Adjusted, Group, adjusted, narrows
 from bench.stats.intervals import Interval, arithmetic
 from bench.store import open_run

@@ -15,7 +15,8 @@ import pandas as pd
 from drains import Drain, Drains, fill, one_by_one, private_broker, seconds_of
 
 from bench import plan, store
-from bench.model import Cell, Load, Scenario, Setup, TaskCall, Trial, TrialResult, Workers
+from bench.measured import TrialResult
+from bench.model import Cell, Load, Scenario, Setup, TaskCall, Trial, Workers
 from bench.run import session
 from bench.stats.intervals import geometric
 from bench.stats.paired import paired
@@ -154,7 +155,7 @@ import json, resource, sys, time
 import pandas as pd
 from bench import analyse
 from bench.events import Recording, no_samples
-from bench.model import Cell, Load, Setup, TaskCall, Trial, Workers, Scenario
+from bench.model import (Cell, Load, Setup, TaskCall, Trial, Workers, Scenario)
 setup = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=1), fleet=(Workers(),))
 cell = Cell(id="c", settings={}, setup=setup)
 trial = Trial(id="t", scenario="s", cell=cell, block=1, position=1, seed=1)

@@ -8,7 +8,8 @@ import pytest
 
 from bench import analyse
 from bench.events import COMPLETED, ENDED, EVENT_COLUMNS, FAILURE, INTENDED, SAMPLE_COLUMNS, STARTED, SUCCESS
-from bench.model import COUNTS, METRICS, Cell, Load, Scenario, Setup, TaskCall, Trial, TrialResult, Workers
+from bench.measured import COUNTS, METRICS, TrialResult
+from bench.model import Cell, Load, Scenario, Setup, TaskCall, Trial, Workers
 
 T0 = 10**12
 

@@ -3,7 +3,8 @@
 import pytest
 
 from bench.compare import rank
-from bench.model import Cell, Label, Load, Scenario, Setup, TaskCall, TrialResult
+from bench.measured import TrialResult
+from bench.model import Cell, Label, Load, Scenario, Setup, TaskCall
 
 SETUP = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=1))
 

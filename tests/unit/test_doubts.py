@@ -9,20 +9,8 @@ import pytest
 from bench import store
 from bench.analyse import result, summarise
 from bench.doubts import RULES, summarise_run, with_doubts
-from bench.model import (
-    Cell,
-    Doubt,
-    Estimate,
-    Load,
-    PhaseSummary,
-    Scenario,
-    Setup,
-    TaskCall,
-    Trial,
-    TrialResult,
-    Workers,
-    plain,
-)
+from bench.measured import Doubt, Estimate, PhaseSummary, TrialResult
+from bench.model import Cell, Load, Scenario, Setup, TaskCall, Trial, Workers, plain
 from bench.run.fake import Fake
 
 FLOOD = Load(tasks=200)

@@ -7,7 +7,8 @@ import pytest
 
 from bench.analyse import result, summarise
 from bench.doubts import with_doubts
-from bench.model import Broker, Cell, Delivery, Doubt, Load, Scenario, Setup, TaskCall, Trial, Workers
+from bench.measured import Doubt
+from bench.model import Broker, Cell, Delivery, Load, Scenario, Setup, TaskCall, Trial, Workers
 from bench.run.fake import Fake
 
 SLEEP = TaskCall(task="io.sleep", kwargs={"seconds": 0.02})

@@ -3,7 +3,8 @@
 import numpy as np
 
 from bench.effects import effects
-from bench.model import Cell, Load, Setup, TaskCall, TrialResult
+from bench.measured import TrialResult
+from bench.model import Cell, Load, Setup, TaskCall
 
 POOLS = ("prefork", "threads", "gevent")
 PREFETCH = (1, 4, 16)

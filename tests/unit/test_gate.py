@@ -3,7 +3,7 @@
 import pytest
 
 from bench import gate
-from bench.model import CellSummary, Estimate
+from bench.measured import CellSummary, Estimate
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bench.analyse import estimate, summarise
-from bench.model import Cell, Load, Scenario, Setup, TaskCall, TrialResult
+from bench.measured import TrialResult
+from bench.model import Cell, Load, Scenario, Setup, TaskCall
 from bench.speed import at_one_speed, spin_of
 
 RATES = {"a": 100.0, "b": 200.0, "c": 400.0}

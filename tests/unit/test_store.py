@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from bench import store
 from bench.errors import EnvironmentFault, UsageError
 from bench.events import EVENT_COLUMNS, Recording
-from bench.model import Broker, Cell, Load, Scenario, Setup, TaskCall, TrialResult, plain
+from bench.measured import TrialResult
+from bench.model import Broker, Cell, Load, Scenario, Setup, TaskCall, plain
 
 URL = "redis://me:secret@host/0"
 CELL = Cell(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import analyse, model, plan, store
+from bench import analyse, measured, model, plan, store
 from bench.report.view import ScenarioView, collect
 from bench.run.fake import Fake
 
@@ -108,12 +108,12 @@ class GivenRun:
     def scenarios(self) -> tuple[model.Scenario, ...]:
         return (self.scenario,)
 
-    def results(self) -> list[model.TrialResult]:
+    def results(self) -> list[measured.TrialResult]:
         out = []
         for cell in self.scenario.cells:
             for block, metrics in enumerate(self.given.get(cell.id, ()), start=1):
                 out.append(
-                    model.TrialResult(
+                    measured.TrialResult(
                         trial=f"{cell.id}-{block}",
                         scenario=self.scenario.name,
                         cell=cell.id,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.report import answer
+from bench.report import answer, commands
 from bench.report.view import ScenarioView
 
 View = Callable[..., ScenarioView]
@@ -152,7 +152,7 @@ def test_each_circumstance_has_its_own_answer(make_scenario: Any, given: View) -
     cpu, io = answer.findings(view)
     assert cpu.text.startswith("For cpu: prefork has the highest")
     assert io.text.startswith("For io: threads has the highest")
-    titles = [command.title for command in answer.commands(view)]
+    titles = [command.title for command in commands.of(view)]
     assert titles == ["For cpu: prefork", "For io: threads"]
 
 
@@ -172,7 +172,7 @@ def test_the_command_to_paste(make_scenario: Any, given: View) -> None:
         make_scenario(work=["cpu"], prefetch=[0, 1], pools=["gevent"], nodes=3),
         {"cpu-gevent-0": CLOSE, "cpu-gevent-1": times(CLOSE, 0.5)},
     )
-    (command,) = answer.commands(view)
+    (command,) = commands.of(view)
     assert command.text.splitlines()[0] == 'celery -A yourapp worker -P gevent -c 2 -n "worker1@%h"'
     assert "worker_prefetch_multiplier = 0" in command.text
     assert "Start 3 of these" in command.note

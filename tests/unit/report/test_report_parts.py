@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from bench import model, store
+from bench.measured import Estimate, PhaseSummary
 from bench.report import lanes, markdown, page, parts, show, tables
 from bench.report.view import collect
 
@@ -91,10 +92,10 @@ def test_everything_is_in_the_files(run: store.Run, tmp_path: Any) -> None:
 def test_attempts_as_they_are_stored(given: Any, make_scenario: Any) -> None:
     asked = make_scenario(work=["io"], pools=["prefork"], prefetch=[4])
     view = given(asked, {"io-prefork-4": [10.0, 12.0]})
-    estimate = model.Estimate(point=400.0)
+    estimate = Estimate(point=400.0)
     rows = (
-        model.PhaseSummary(name="1", metrics={"started": estimate, "failed": model.Estimate(point=0.0)}),
-        model.PhaseSummary(name="2", metrics={"started": model.Estimate(point=12.5)}),
+        PhaseSummary(name="1", metrics={"started": estimate, "failed": Estimate(point=0.0)}),
+        PhaseSummary(name="2", metrics={"started": Estimate(point=12.5)}),
     )
     (part,) = view.parts
     (cell,) = part.cells

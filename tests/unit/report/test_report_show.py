@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from bench import store
-from bench.model import Estimate
+from bench.measured import Estimate
 from bench.report import show, tables
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench import model, store
+from bench import measured, store
 from bench.report import tables
 from bench.report.view import collect
 
@@ -27,7 +27,7 @@ def test_an_interval_names_its_unit_once(metric: str, lower: float, upper: float
 
 
 def test_one_trial_has_no_interval() -> None:
-    assert str(tables.number("throughput", model.Estimate(point=247.0))) == "247/s"
+    assert str(tables.number("throughput", measured.Estimate(point=247.0))) == "247/s"
 
 
 def test_the_scenarios_metric_comes_first_and_what_nobody_has_is_left_out(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import model, plan
+from bench import measured, model, plan
 from bench.report.terminal import HEARTBEAT_S, LiveProgress, PlainProgress, for_console
 
 
@@ -16,8 +16,8 @@ class Clock:
         return self.now
 
 
-def result(trial: model.Trial, reason: str = "") -> model.TrialResult:
-    return model.TrialResult(
+def result(trial: model.Trial, reason: str = "") -> measured.TrialResult:
+    return measured.TrialResult(
         trial=trial.id,
         scenario=trial.scenario,
         cell=trial.cell.id,
