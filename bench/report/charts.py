@@ -162,9 +162,17 @@ def _settings(view: ScenarioView, prefix: str, where: str) -> Iterator[Chart]:
             name=f"{prefix}waiting",
             title="Where the waiting happens",
             caption="A task's way, on average: published late, waiting in the broker, reserved by a worker"
-            " but not yet started (hatched: what the prefetch multiplier moves), running." + where,
+            " but not yet started (hatched: what the prefetch multiplier moves), running."
+            + _canvas_way(waits)
+            + where,
             figure=lambda: draw.waits(waits),
         )
+
+
+def _canvas_way(waits: figures.WaitFigure) -> str:
+    if not any("path" in way for panel in waits.panels for way in panel.values if way):
+        return ""
+    return " A canvas's: the longest service of each of its stages, and whatever it took beyond that."
 
 
 def _metric(view: ScenarioView, metric: str, prefix: str) -> Chart:

@@ -106,12 +106,14 @@ def _percentile_row(axes: "Axes", y: float, cell: dict[str, float], colour: str)
 def waits(data: WaitFigure) -> "Figure":
     """One bar for each cell: the parts of a task's way end to end, mean seconds."""
     figure, panels = _panels(data.rows, data.panels)
+    seen = {part for panel in data.panels for cell in panel.values for part in cell or ()}
+    parts = [part for part in (*figures.CANVAS_PARTS, *figures.WAIT_PARTS) if part in seen]
     for axes, panel in panels:
         high = max((sum(cell.values()) for cell in panel.values if cell), default=1.0)
         scale, unit = sheet.scale_of("makespan", high)
         for y, cell in enumerate(panel.values):
             left = 0.0
-            for part in figures.WAIT_PARTS:
+            for part in parts:
                 width = (cell or {}).get(part, 0.0) / scale
                 if width > 0:
                     axes.barh(y, width, left=left, height=0.62, **_wait_look(part))
@@ -123,11 +125,13 @@ def waits(data: WaitFigure) -> "Figure":
                 )  # fmt: skip
         axes.set_xlim(0, (high / scale or 1.0) * 1.22)
         axes.set_xlabel(f"mean time per task ({unit})")
-    names = {"lateness": "late publishing", "service": "running"}
-    sheet.legend(
-        figure,
-        [sheet.patch(names.get(p, p.replace("_", " ")), **_wait_look(p)) for p in figures.WAIT_PARTS],
-    )
+    names = {
+        "overhead": "overhead of a canvas",
+        "path": "longest service of each stage",
+        "lateness": "late publishing",
+        "service": "running",
+    }
+    sheet.legend(figure, [sheet.patch(names.get(p, p.replace("_", " ")), **_wait_look(p)) for p in parts])
     return figure
 
 

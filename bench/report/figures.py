@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 WAIT_PARTS = ("lateness", "broker_wait", "prefetch_wait", "service")
 """A task's way in order: late publishing, in the broker, reserved by a worker, running. Sum = response."""
+CANVAS_PARTS = ("overhead", "path")
+"""The same of a canvas, whose parts wait and run side by side: its overhead, then the longest service of each
+stage. Sum = response.
+"""
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p999", "max")
 
@@ -71,7 +75,7 @@ class PercentileFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitFigure:
-    """Mean seconds of each part of a task's way, in the order of ``WAIT_PARTS``."""
+    """Mean seconds of each part of a task's way, ``WAIT_PARTS`` or ``CANVAS_PARTS``, in their order."""
 
     rows: tuple[Row, ...]
     panels: tuple[Panel[dict[str, float]], ...]
@@ -136,7 +140,13 @@ def wait_figure(view: ScenarioView) -> WaitFigure:
     """Where a task's time goes on average, from when it should have been published to its end."""
 
     def parts_of(cell: CellView) -> dict[str, float] | None:
-        return _points(cell, {part: f"mean({part})" for part in WAIT_PARTS})
+        canvases = [bool(call.canvas) for call in cell.setup.workload]
+        if not any(canvases):
+            return _points(cell, {part: f"mean({part})" for part in WAIT_PARTS})
+        means = _points(cell, {name: f"mean({name})" for name in ("response", "overhead")}) or {}
+        if not all(canvases) or len(means) < 2:  # nothing adds up over canvases and plain tasks together
+            return None
+        return {"overhead": means["overhead"], "path": means["response"] - means["overhead"]}
 
     rows = _rows(view)
     panels = tuple(

@@ -20,6 +20,8 @@ WAIT_COLOURS = {
     "broker_wait": "#858c94",
     "prefetch_wait": "#f0e442",
     "service": "#56b4e9",
+    "overhead": "#f3b48b",
+    "path": "#56b4e9",
 }
 
 INK = "#1d2126"

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench import model, store
 from bench.measured import Estimate, PhaseSummary
-from bench.report import lanes, markdown, page, parts, show, tables
+from bench.report import figures, lanes, markdown, page, parts, show, tables
 from bench.report.view import collect
 
 SLEEP = model.TaskCall(task="io.sleep", kwargs={"seconds": 0.02})
@@ -102,3 +102,13 @@ def test_attempts_as_they_are_stored(given: Any, make_scenario: Any) -> None:
     (grid,) = parts.of_cell(part, replace(cell, summary=replace(cell.summary, attempts=rows)))
     assert grid.columns == ("started",), "nothing failed"
     assert grid.rows == (("1", ("400",)), ("2", ("12.5",)))
+
+
+def test_where_the_waiting_happens_adds_up_to_the_response_for_canvases_too(run: store.Run) -> None:
+    view = collect(run)[0]
+    for part, panel in zip(view.parts, figures.wait_figure(view).panels, strict=True):
+        (way,) = panel.values
+        metrics = part.cells[0].summary.metrics
+        assert way is not None
+        assert set(way) == set(figures.WAIT_PARTS if part.title == "plain" else figures.CANVAS_PARTS)
+        assert sum(way.values()) == pytest.approx(metrics["mean(response)"].point, rel=0.05)
