@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from bench import measured, model, units
-from bench.compare import Ranking, Rival
 from bench.effects import Effect
+from bench.ranking import Ranking, Rival
 from bench.report import labels, searches, tables
 from bench.report.view import CellView, Part, ScenarioView
 

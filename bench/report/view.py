@@ -6,8 +6,9 @@ Everything a page, a picture or a sentence shows comes from here, so that all of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import compare, doubts, expect, gate, measured, model, store, units
+from bench import doubts, expect, gate, measured, model, store, units
 from bench.model import Label
+from bench.ranking import Ranking, rank
 from bench.report import labels
 
 
@@ -50,7 +51,7 @@ class Part:
     title: str
     """``cpu``; empty where the scenario has no circumstances."""
     cells: tuple[CellView, ...]
-    ranking: compare.Ranking | None
+    ranking: Ranking | None
 
     @property
     def level(self) -> frozenset[str]:
@@ -121,7 +122,7 @@ def _scenario_view(
     mine = [r for r in results if r.scenario == scenario.name]
     choices = labels.varying(labels.split_settings(c.settings)[1] for c in scenario.cells)
     circumstances = labels.varying(labels.split_settings(c.settings)[0] for c in scenario.cells)
-    rankings = {_key(r.circumstance): r for r in compare.rank(scenario, mine, scenario.metric)}
+    rankings = {_key(r.circumstance): r for r in rank(scenario, mine, scenario.metric)}
     groups: dict[str, list[model.Cell]] = {}
     for cell in scenario.cells:
         groups.setdefault(_key(labels.split_settings(cell.settings)[0]), []).append(cell)

@@ -1,0 +1,194 @@
+"""The rules of a verdict: one metric of two cells, by the ratio candidate ÷ base and its 95 % interval.
+
+Trials of one run are paired by block (paired t on logarithms), trials of different runs are two separate
+samples (Welch's t).
+
+With a *margin* that is too small to matter: **worse** or **better** where the trials show that the
+difference is beyond the margin (t test at the margin, p below 5 % after Holm over all checks of the
+comparison), **same** where the whole interval lies within it, else **undecided**. Counts (failed, retried,
+lost, duplicated) are compared by their difference a trial, and their margin is zero.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.effects import MARGIN, SIGNIFICANCE
+from bench.measured import COUNTS, HIGHER_IS_BETTER, TrialResult
+from bench.model import Label
+from bench.stats import contrast
+from bench.stats.contrast import Contrast
+from bench.stats.paired import holm
+
+WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"
+VERDICTS = (WORSE, BETTER, UNDECIDED, SAME)
+"""In the order in which they are told: first what calls for something to be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two cells that differ in nothing but the side they are on, and the trials of each that went well.
+
+    ``settings`` is what they have in common, ``candidate`` the name of its side. ``failed``: trials that did
+    not go well, base and candidate.
+    """
+
+    scenario: str
+    settings: Mapping[str, Label]
+    candidate: str
+    cells: tuple[str, str]
+    trials: tuple[tuple[TrialResult, ...], tuple[TrialResult, ...]]
+    failed: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One metric of one pair. ``value`` is the ratio candidate ÷ base, of a count the difference a trial,
+    with its 95 % interval; None where there is none, ``why`` says why.
+
+    ``values``: of every trial on both sides, matched by position where ``pairs`` is true. ``p`` is adjusted
+    for all checks of the comparison. ``smallest``: the smallest change (0.05: 5 %; of a count, tasks a trial)
+    that these trials could have shown with a chance of 80 %. ``more``: how many more blocks would decide if
+    nothing else changed; None where that is known not to help, or not to be had.
+    """
+
+    pair: Pair
+    metric: str
+    verdict: str
+    values: tuple[tuple[float, ...], tuple[float, ...]]
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    p: float | None = None
+    smallest: float | None = None
+    more: int | None = None
+    why: str = ""
+
+    @property
+    def n(self) -> int:
+        """Trials on the side that has fewer: pairs, where they are paired."""
+        return min(map(len, self.values))
+
+
+Values = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A check before all others are known."""
+
+    pair: Pair
+    metric: str
+    values: Values
+    found: Contrast | None
+    margin: float
+    why: str
+
+
+def checks(
+    pairs: Iterable[Pair], metrics: Sequence[str], *, by_block: bool, margin: float = MARGIN
+) -> tuple[Check, ...]:
+    """Every metric of every pair, judged together. ``margin``: 0.02 is 2 %.
+
+    A metric that neither side of a pair has is left out; one that only one side has is undecided.
+    """
+    judged = [
+        _judged(pair, metric, by_block=by_block, margin=margin)
+        for pair in pairs
+        for metric in metrics
+        if any(metric in trial.metrics for side in pair.trials for trial in side) or any(pair.failed)
+    ]
+    raw = [1.0 if each.found is None else contrast.p_beyond(each.found, each.margin) for each in judged]
+    return tuple(_check(each, p, len(judged)) for each, p in zip(judged, holm(raw), strict=True))
+
+
+def _judged(pair: Pair, metric: str, *, by_block: bool, margin: float) -> _Judged:
+    values = _by_block(pair, metric) if by_block else _all(pair, metric)
+    counts = metric in COUNTS
+    part = _Judged(
+        pair=pair,
+        metric=metric,
+        values=values,
+        found=None,
+        margin=0.0 if counts else math.log1p(margin),
+        why="",
+    )
+    if not all(values):
+        return replace(part, why=_missing(pair, metric, by_block=by_block))
+    if len(values[0]) < 2 or len(values[1]) < 2:
+        return replace(part, why="One trial says nothing of the spread.")
+    compared = contrast.of_pairs if by_block else contrast.of_series
+    if counts or not any(map(any, values)):
+        return replace(part, found=compared(*values))
+    if min(map(min, values)) <= 0:
+        return replace(part, why="A value is zero, so there is no ratio.")
+    logs = [[math.log(value) for value in side] for side in values]
+    return replace(part, found=compared(*logs))
+
+
+def _by_block(pair: Pair, metric: str) -> Values:
+    """The metric of both sides in the blocks that have both."""
+    base, candidate = ({t.block: t.metrics[metric] for t in s if metric in t.metrics} for s in pair.trials)
+    common = sorted(base.keys() & candidate.keys())
+    return tuple(base[block] for block in common), tuple(candidate[block] for block in common)
+
+
+def _all(pair: Pair, metric: str) -> Values:
+    base, candidate = (tuple(t.metrics[metric] for t in s if metric in t.metrics) for s in pair.trials)
+    return base, candidate
+
+
+def _missing(pair: Pair, metric: str, *, by_block: bool) -> str:
+    for name, trials, failed in zip(("the base", pair.candidate), pair.trials, pair.failed, strict=True):
+        if not trials:
+            return f"Every trial of {name} failed." if failed else f"{name} was not run.".capitalize()
+        if not any(metric in trial.metrics for trial in trials):
+            return f"{metric} was not computed for {name}, see the doubts."
+    return "No block has both." if by_block else "One side has no such number."
+
+
+def _check(judged: _Judged, p: float, family: int) -> Check:
+    pair, metric, found, margin = judged.pair, judged.metric, judged.found, judged.margin
+    if found is None:
+        return Check(pair=pair, metric=metric, verdict=UNDECIDED, values=judged.values, why=judged.why)
+    lower, upper = contrast.interval(found)
+    alpha = SIGNIFICANCE / family
+    verdict = _verdict(metric, found.mean, (lower, upper), margin, p)
+    total = contrast.trials_to_decide(found, margin, alpha) if verdict == UNDECIDED else None
+    back = _difference if metric in COUNTS else math.exp
+    change = _difference if metric in COUNTS else math.expm1
+    return Check(
+        pair=pair,
+        metric=metric,
+        verdict=verdict,
+        values=judged.values,
+        value=back(found.mean),
+        lower=back(lower),
+        upper=back(upper),
+        p=p,
+        smallest=change(contrast.smallest_shown(found, margin, alpha)),
+        more=None if total is None else total - found.n,
+        why=_why(verdict, (lower, upper), margin, family),
+    )
+
+
+def _difference(value: float) -> float:
+    return value
+
+
+def _verdict(metric: str, mean: float, ends: tuple[float, float], margin: float, p: float) -> str:
+    if p < SIGNIFICANCE and abs(mean) > margin:
+        return BETTER if (mean > 0) == (metric in HIGHER_IS_BETTER) else WORSE
+    return SAME if -margin <= ends[0] and ends[1] <= margin else UNDECIDED
+
+
+def _why(verdict: str, ends: tuple[float, float], margin: float, family: int) -> str:
+    """Why there is no verdict, in a sentence."""
+    if verdict != UNDECIDED:
+        return ""
+    low, high = ends
+    if low > margin or high < -margin:
+        return f"Beyond the margin by itself, but with {family} checks not surely."
+    if low > 0 or high < 0:
+        return "There is a difference, perhaps within the margin."
+    return "The interval reaches beyond the margin."

@@ -1,0 +1,200 @@
+"""Which cells belong together: two runs matched by settings, or two values of one axis inside a run."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.compare.checks import Pair
+from bench.errors import UsageError
+from bench.grammar import text_of
+from bench.measured import TrialResult
+from bench.model import Cell, Label, Scenario
+from bench.scenario.mistakes import did_you_mean
+from bench.store import Run
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+"""Scenario, and settings as text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something else than the compared axis that is not the same on both sides."""
+
+    path: str
+    base: str
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """Pairs of cells, the cells that only one side has (as their settings), and what differs besides."""
+
+    pairs: tuple[Pair, ...]
+    only_base: tuple[Mapping[str, Label], ...] = ()
+    only_candidate: tuple[Mapping[str, Label], ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+
+def of_runs(base: Run, candidate: Run) -> Matched:
+    """Cells of two runs that have the same settings.
+
+    The scenario counts by its name, unless both runs have only one. Raises UsageError where no cell is in
+    both.
+    """
+    named = len(base.scenarios) > 1 or len(candidate.scenarios) > 1
+    ours, theirs = (_cells(run.scenarios, named=named) for run in (base, candidate))
+    common = [key for key in ours if key in theirs]
+    if not common:
+        raise UsageError(
+            f"{base.name} and {candidate.name} have no cell in common.",
+            f"{_axes_text(base)} {_axes_text(candidate)} Compare runs of one scenario.",
+        )
+    trials = [run.results() for run in (base, candidate)]
+    pairs = tuple(_pair((*ours[key], trials[0]), (*theirs[key], trials[1]), candidate.name) for key in common)
+    return Matched(
+        pairs=pairs,
+        only_base=tuple(ours[key][1].settings for key in ours if key not in theirs),
+        only_candidate=tuple(theirs[key][1].settings for key in theirs if key not in ours),
+        differences=(
+            *_meta_differences(base.meta, candidate.meta),
+            *_setup_differences([(ours[key][1], theirs[key][1]) for key in common]),
+        ),
+    )
+
+
+def within(run: Run, by: str, baseline: str) -> Matched:
+    """Cells of one run that differ on the axis ``by`` only: each of its other values against ``baseline``.
+
+    The last step of the axis's path is enough. Raises UsageError where there is no such axis or value.
+    """
+    trials = run.results()
+    pairs: list[Pair] = []
+    lonely: tuple[list[Mapping[str, Label]], ...] = ([], [])
+    for scenario in run.scenarios:
+        axis = _axis(scenario, by)
+        if not axis:
+            continue
+        groups: dict[tuple[tuple[str, str], ...], dict[str, Cell]] = {}
+        for cell in scenario.cells:
+            if axis in cell.settings:
+                rest = tuple((k, text_of(v)) for k, v in cell.settings.items() if k != axis)
+                groups.setdefault(rest, {})[text_of(cell.settings[axis])] = cell
+        for cells in groups.values():
+            base = cells.pop(baseline, None)
+            if base is None:
+                lonely[1].extend(cell.settings for cell in cells.values())
+                continue
+            if not cells:
+                lonely[0].append(base.settings)
+            for name, cell in cells.items():
+                pairs.append(_pair((scenario, base, trials), (scenario, cell, trials), name, without=axis))
+    if not pairs:
+        raise _no_such(run, by, baseline)
+    return Matched(pairs=tuple(pairs), only_base=tuple(lonely[0]), only_candidate=tuple(lonely[1]))
+
+
+def _cells(scenarios: Iterable[Scenario], *, named: bool) -> dict[Key, tuple[Scenario, Cell]]:
+    return {
+        (
+            scenario.name if named else "",
+            tuple(sorted((path, text_of(label)) for path, label in cell.settings.items())),
+        ): (scenario, cell)
+        for scenario in scenarios
+        for cell in scenario.cells
+    }
+
+
+def _pair(
+    base: tuple[Scenario, Cell, Sequence[TrialResult]],
+    candidate: tuple[Scenario, Cell, Sequence[TrialResult]],
+    name: str,
+    without: str = "",
+) -> Pair:
+    sides = [
+        [r for r in trials if r.scenario == scenario.name and r.cell == cell.id]
+        for scenario, cell, trials in (base, candidate)
+    ]
+    return Pair(
+        scenario=candidate[0].name,
+        settings={path: label for path, label in candidate[1].settings.items() if path != without},
+        candidate=name,
+        cells=(base[1].id, candidate[1].id),
+        trials=(tuple(r for r in sides[0] if r.ok), tuple(r for r in sides[1] if r.ok)),
+        failed=(sum(not r.ok for r in sides[0]), sum(not r.ok for r in sides[1])),
+    )
+
+
+def _axis(scenario: Scenario, by: str) -> str:
+    """The scenario's axis of that name, or that ends with it; empty where there is none."""
+    ends = [axis for axis in scenario.axes if axis == by or axis.endswith(f".{by}")]
+    return by if by in ends else ends[0] if len(ends) == 1 else ""
+
+
+def _no_such(run: Run, by: str, baseline: str) -> UsageError:
+    axes = list(dict.fromkeys(axis for scenario in run.scenarios for axis in scenario.axes))
+    found = {axis for scenario in run.scenarios if (axis := _axis(scenario, by))}
+    if not found:
+        return UsageError(
+            f"{run.name} has no axis {by!r}.", did_you_mean(by, axes) if axes else "It has no matrix."
+        )
+    values = dict.fromkeys(
+        text_of(cell.settings[axis])
+        for scenario in run.scenarios
+        for cell in scenario.cells
+        for axis in found
+        if axis in cell.settings
+    )
+    if baseline in values:
+        return UsageError(f"{by} has no other value than {baseline} in {run.name}.", "Nothing to compare.")
+    return UsageError(
+        f"{by} is never {baseline!r} in {run.name}.", f"--baseline is one of {', '.join(values)}."
+    )
+
+
+def _axes_text(run: Run) -> str:
+    axes = dict.fromkeys(axis for scenario in run.scenarios for axis in scenario.axes)
+    return f"{run.name} varies {', '.join(axes) or 'nothing'}."
+
+
+MACHINE = ("cpu", "cores", "quota_cores", "memory", "kernel", "python", "machine")
+
+
+def _meta_differences(base: Mapping[str, Any], candidate: Mapping[str, Any]) -> Iterator[Difference]:
+    """Machine and versions that are not the same."""
+    for part, names in (("host", MACHINE), ("versions", None)):
+        ours, theirs = base.get(part, {}), candidate.get(part, {})
+        for name in names or sorted({*ours, *theirs}):
+            if ours.get(name) != theirs.get(name):
+                yield Difference(
+                    path=f"{part}.{name}", base=_shown(ours.get(name)), candidate=_shown(theirs.get(name))
+                )
+
+
+def _setup_differences(cells: Sequence[tuple[Cell, Cell]]) -> Iterator[Difference]:
+    """What the setups of matched cells do not share though their settings do, each once."""
+    seen: Counter[Difference] = Counter()
+    for base, candidate in cells:
+        ours, theirs = (dict(_flat(asdict(cell.setup))) for cell in (base, candidate))
+        for path in dict.fromkeys([*ours, *theirs]):
+            if ours.get(path) != theirs.get(path):
+                seen[
+                    Difference(path=path, base=_shown(ours.get(path)), candidate=_shown(theirs.get(path)))
+                ] += 1
+    yield from seen
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings and sequences, with their paths."""
+    if isinstance(value, Mapping) and value:
+        for key, each in value.items():
+            yield from _flat(each, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple) and value:
+        for number, each in enumerate(value):
+            yield from _flat(each, f"{path}.{number}")
+    else:
+        yield path, value
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None or value in ((), [], {}) else str(value)
