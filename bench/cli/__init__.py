@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli import beliefs, check, look, run
+from bench.cli import beliefs, compare, look, prepare, run
 from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
 
 HELP = """\b
@@ -17,6 +17,7 @@ HELP = """\b
   celery-bench run my.yaml         your own question
   celery-bench show latest         its numbers again
   celery-bench report latest       its page again
+  celery-bench compare A B         two runs against each other: worse, better, same or undecided
   celery-bench beliefs             is what people say about Celery so? the page over all runs
 """
 EXIT_CODES = """\b
@@ -49,13 +50,14 @@ cli.help = (
 
 for verb in (
     run.run,
-    check.validate,
-    check.schema,
+    prepare.validate,
+    prepare.schema,
     look.show,
     look.list_,
     look.report,
+    compare.compare,
     beliefs.beliefs,
-    check.doctor,
+    prepare.doctor,
 ):
     cli.add_command(verb)
 

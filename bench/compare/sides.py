@@ -51,7 +51,10 @@ def of_runs(base: Run, candidate: Run) -> Matched:
             f"{_axes_text(base)} {_axes_text(candidate)} Compare runs of one scenario.",
         )
     trials = [run.results() for run in (base, candidate)]
-    pairs = tuple(_pair((*ours[key], trials[0]), (*theirs[key], trials[1]), candidate.name) for key in common)
+    pairs = tuple(
+        _pair((*ours[key], trials[0]), (*theirs[key], trials[1]), candidate.name, theirs[key][1].settings)
+        for key in common
+    )
     return Matched(
         pairs=pairs,
         only_base=tuple(ours[key][1].settings for key in ours if key not in theirs),
@@ -64,34 +67,49 @@ def of_runs(base: Run, candidate: Run) -> Matched:
 
 
 def within(run: Run, by: str, baseline: str) -> Matched:
-    """Cells of one run that differ on the axis ``by`` only: each of its other values against ``baseline``.
+    """Cells of one run that differ on the axis ``by``: each of its other values against ``baseline``.
 
-    The last step of the axis's path is enough. Raises UsageError where there is no such axis or value.
+    They agree on every other axis, but for those on which the two values have no label in common: such an
+    axis (``zip``) goes with ``by``. The last step of the axis's path is enough. Raises UsageError where there
+    is no such axis or value.
     """
     trials = run.results()
     pairs: list[Pair] = []
     lonely: tuple[list[Mapping[str, Label]], ...] = ([], [])
     for scenario in run.scenarios:
         axis = _axis(scenario, by)
-        if not axis:
-            continue
-        groups: dict[tuple[tuple[str, str], ...], dict[str, Cell]] = {}
+        values: dict[str, list[Cell]] = {}
         for cell in scenario.cells:
             if axis in cell.settings:
-                rest = tuple((k, text_of(v)) for k, v in cell.settings.items() if k != axis)
-                groups.setdefault(rest, {})[text_of(cell.settings[axis])] = cell
-        for cells in groups.values():
-            base = cells.pop(baseline, None)
-            if base is None:
-                lonely[1].extend(cell.settings for cell in cells.values())
-                continue
-            if not cells:
-                lonely[0].append(base.settings)
-            for name, cell in cells.items():
-                pairs.append(_pair((scenario, base, trials), (scenario, cell, trials), name, without=axis))
+                values.setdefault(text_of(cell.settings[axis]), []).append(cell)
+        base = values.pop(baseline, [])
+        for name, cells in values.items() if base else ():
+            shared = _shared(base, cells)
+            partners = {_on(cell, shared): cell for cell in base}
+            for cell in cells:
+                partner = partners.pop(_on(cell, shared), None)
+                if partner is None:
+                    lonely[1].append(cell.settings)
+                else:
+                    common = {path: cell.settings[path] for path in shared}
+                    pairs.append(_pair((scenario, partner, trials), (scenario, cell, trials), name, common))
+            lonely[0].extend(cell.settings for cell in partners.values() if cell.settings not in lonely[0])
     if not pairs:
         raise _no_such(run, by, baseline)
     return Matched(pairs=tuple(pairs), only_base=tuple(lonely[0]), only_candidate=tuple(lonely[1]))
+
+
+def _shared(left: Sequence[Cell], right: Sequence[Cell]) -> tuple[str, ...]:
+    """The axes on which the two lots of cells have a label in common, in their order."""
+    labels = [
+        {(path, text_of(v)) for cell in cells for path, v in cell.settings.items()} for cells in (left, right)
+    ]
+    common = {path for path, _ in labels[0] & labels[1]}
+    return tuple(path for path in right[0].settings if path in common)
+
+
+def _on(cell: Cell, axes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text_of(cell.settings.get(axis, "")) for axis in axes)
 
 
 def _cells(scenarios: Iterable[Scenario], *, named: bool) -> dict[Key, tuple[Scenario, Cell]]:
@@ -109,7 +127,7 @@ def _pair(
     base: tuple[Scenario, Cell, Sequence[TrialResult]],
     candidate: tuple[Scenario, Cell, Sequence[TrialResult]],
     name: str,
-    without: str = "",
+    settings: Mapping[str, Label],
 ) -> Pair:
     sides = [
         [r for r in trials if r.scenario == scenario.name and r.cell == cell.id]
@@ -117,7 +135,7 @@ def _pair(
     ]
     return Pair(
         scenario=candidate[0].name,
-        settings={path: label for path, label in candidate[1].settings.items() if path != without},
+        settings=settings,
         candidate=name,
         cells=(base[1].id, candidate[1].id),
         trials=(tuple(r for r in sides[0] if r.ok), tuple(r for r in sides[1] if r.ok)),

@@ -77,8 +77,13 @@ def write(runs: Sequence[store.Run], reports_root: Path) -> Path:
 
 
 def _fill(entries: Sequence[Entry], path: Path) -> None:
-    data = forest.forest([entry.belief for entry in entries])
-    chart = Chart(name=NAME, title=TITLE, caption=CAPTION, figure=lambda: draw_forest.forest(data))
+    data = forest.of_beliefs([entry.belief for entry in entries])
+    chart = Chart(
+        name=NAME,
+        title=TITLE,
+        caption=CAPTION,
+        figure=lambda: draw_forest.forest(data, draw_forest.BELIEFS),
+    )
     html = page.template("beliefs.html.j2").render(
         title=f"{TITLE} · celery-bench",
         heading=TITLE,

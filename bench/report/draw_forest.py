@@ -1,8 +1,9 @@
-"""The picture of all beliefs, drawn from its data (``forest``): thin, no decisions about what is shown."""
+"""A forest plot drawn from its data (``forest``): thin, no decisions about what is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import expect
 from bench.report import beliefs, palette, sheet
@@ -16,16 +17,49 @@ LABEL_WIDTH = 50
 NUMBER_WIDTH = 30
 LINE_IN = 0.165
 PAD_IN = 0.17
-MARKS = {expect.HELD: "o", expect.REFUTED: "X", expect.UNDECIDED: "o"}
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What is told apart how: for each outcome its sign, its words in the legend and whether its mark is
+    hollow or a cross; what the band means, what the axis is, and what stands in a row without one.
+    """
+
+    signs: Mapping[str, str]
+    words: Mapping[str, str]
+    hollow: frozenset[str]
+    crossed: frozenset[str]
+    band: str
+    axis: str
+    no_axis: str = ""
+
+    def mark(self, outcome: str) -> dict[str, Any]:
+        """The look of the outcome's mark."""
+        colour = palette.VERDICT_COLOURS[outcome]
+        return {
+            "marker": "X" if outcome in self.crossed else "o",
+            "color": colour,
+            "mfc": palette.PAPER if outcome in self.hollow else colour,
+        }
+
+
+BELIEFS = Look(
+    signs=beliefs.SIGNS,
+    words=expect.WORDS,
+    hollow=frozenset({expect.UNDECIDED}),
+    crossed=frozenset({expect.REFUTED}),
+    band="expected: from the limit on",
+    axis="ratio of the two sides, log scale",
+    no_axis="one side, in its own unit",
+)
 
 Line = tuple[str, str, float, str]
 """Words, colour, size in points, weight."""
 
 
-def forest(data: Forest) -> "Figure":
-    """A row for each expectation: left what people say, in the middle ratio and limit, right the verdict."""
-    rows = [(row, _left(row), _right(row)) for row in data.rows]
+def forest(data: Forest, look: Look) -> "Figure":
+    """A row for each ratio: left what it is of, in the middle the ratio and its band, right the verdict."""
+    rows = [(row, _left(row, look), _right(row, look)) for row in data.rows]
     heights = [LINE_IN * max(2, len(left), len(right)) + PAD_IN for _, left, right in rows]
     figure = sheet.sheet(sum(heights) + 1.0)
     axes = figure.subplots()
@@ -33,42 +67,42 @@ def forest(data: Forest) -> "Figure":
     axes.set_yticks([])
     axes.grid(visible=False)
     if data.ends:
-        _axis(axes, data.ends)
+        _axis(axes, data.ends, look)
     top = 0.0
     for (row, left, right), height in zip(rows, heights, strict=True):
-        if row.belief and top:
+        if row.head and top:
             axes.axhline(top, color=palette.GRID, lw=0.8)
         middle = top + height / 2
         _column(axes, middle, left, side=0)
         _column(axes, middle, right, side=1)
-        if row.limit is None or not data.ends:
-            _note(axes, middle, "one side, in its own unit")
+        if row.band is None or not data.ends:
+            _note(axes, middle, look.no_axis)
         else:
-            _ratio(axes, middle, row, data.ends, height / 2 - 0.05)
+            _ratio(axes, middle, row, data.ends, height / 2 - 0.05, look)
         top += height
-    _legend(figure)
+    _legend(figure, look, {row.outcome for row in data.rows})
     return figure
 
 
-def _left(row: ForestRow) -> list[Line]:
-    """What people say, what became of it as a whole, and what was expected."""
-    said = wrap(f"“{row.belief}”", LABEL_WIDTH, max_lines=2, placeholder=" …”") if row.belief else []
-    expected = wrap(row.expected, LABEL_WIDTH + 8, max_lines=2, placeholder=" …")
+def _left(row: ForestRow, look: Look) -> list[Line]:
+    """The head, what became of it as a whole, and what the ratio is of."""
+    said = wrap(row.head, LABEL_WIDTH, max_lines=2, placeholder=" …”" if row.head[:1] == "“" else " …")
+    detail = wrap(row.detail, LABEL_WIDTH + 8, max_lines=2, placeholder=" …")
     return [
         *((line, palette.INK, 9.0, "normal") for line in said),
-        *([_verdict(row.whole)] if row.whole else []),
-        *((line, palette.FAINT, 7.8, "normal") for line in expected),
+        *([_verdict(row.whole, look)] if row.whole else []),
+        *((line, palette.FAINT, 7.8, "normal") for line in detail),
     ]
 
 
-def _right(row: ForestRow) -> list[Line]:
+def _right(row: ForestRow, look: Look) -> list[Line]:
     """The verdict and the numbers."""
     numbers = wrap(row.number, NUMBER_WIDTH, max_lines=2, placeholder=" …")
-    return [_verdict(row.outcome), *((line, palette.INK, 8.2, "normal") for line in numbers)]
+    return [_verdict(row.outcome, look), *((line, palette.INK, 8.2, "normal") for line in numbers)]
 
 
-def _verdict(outcome: str) -> Line:
-    return f"{beliefs.SIGNS[outcome]} {outcome}", palette.VERDICT_COLOURS[outcome], 8.2, "bold"
+def _verdict(outcome: str, look: Look) -> Line:
+    return f"{look.signs[outcome]} {outcome}", palette.VERDICT_COLOURS[outcome], 8.2, "bold"
 
 
 def _column(axes: "Axes", y: float, lines: Sequence[Line], *, side: int) -> None:
@@ -88,7 +122,7 @@ def _note(axes: "Axes", y: float, text: str) -> None:
     )  # fmt: skip
 
 
-def _axis(axes: "Axes", ends: tuple[float, float]) -> None:
+def _axis(axes: "Axes", ends: tuple[float, float], look: Look) -> None:
     from matplotlib.ticker import FuncFormatter
 
     axes.set_xscale("log")
@@ -96,16 +130,19 @@ def _axis(axes: "Axes", ends: tuple[float, float]) -> None:
     sheet.log_ticks(axes.xaxis, *ends)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} ×"))
     axes.axvline(1.0, color=palette.FAINT, lw=0.8, linestyle=":")
-    axes.set_xlabel("ratio of the two sides, log scale")
+    axes.set_xlabel(look.axis)
 
 
-def _ratio(axes: "Axes", y: float, row: ForestRow, ends: tuple[float, float], half: float) -> None:
-    """The band in which the ratio was expected, its limit, and the ratio with its interval."""
-    assert row.limit is not None
+def _ratio(
+    axes: "Axes", y: float, row: ForestRow, ends: tuple[float, float], half: float, look: Look
+) -> None:
+    """The band, the limit at its end, and the ratio with its interval."""
+    assert row.band is not None
     low, high = ends
-    left, right = (row.limit, high) if row.more else (low, row.limit)
+    left, right = max(row.band[0], low), min(row.band[1], high)
     axes.fill_betweenx([y - half, y + half], left, right, color=palette.IDLE, lw=0, zorder=1)
-    axes.plot([row.limit] * 2, [y - half, y + half], color=palette.INK, lw=1.6, zorder=2)
+    if row.limit is not None:
+        axes.plot([row.limit] * 2, [y - half, y + half], color=palette.INK, lw=1.6, zorder=2)
     if row.point is None:
         return
     colour = palette.VERDICT_COLOURS[row.outcome]
@@ -115,26 +152,15 @@ def _ratio(axes: "Axes", y: float, row: ForestRow, ends: tuple[float, float], ha
         for end, beyond, arrow in ((low, row.lower < low, "<"), (high, row.upper > high, ">")):
             if beyond:
                 axes.plot([end], [y], arrow, ms=5, color=colour, clip_on=False, zorder=4)
-    face = palette.PAPER if row.outcome == expect.UNDECIDED else colour
-    axes.plot([row.point], [y], MARKS[row.outcome], ms=4.5, color=colour, mfc=face, mew=1.2, zorder=4)
+    axes.plot([row.point], [y], ms=4.5, mew=1.2, zorder=4, **look.mark(row.outcome))
 
 
-def _legend(figure: "Figure") -> None:
-    marks = [
-        sheet.handle(
-            expect.WORDS[outcome],
-            marker=MARKS[outcome],
-            ms=5.5,
-            color=colour,
-            mfc=palette.PAPER if outcome == expect.UNDECIDED else colour,
-        )
-        for outcome, colour in palette.VERDICT_COLOURS.items()
-    ]
+def _legend(figure: "Figure", look: Look, seen: Collection[str]) -> None:
     sheet.legend(
         figure,
         [
-            *marks,
+            *(sheet.handle(words, ms=5.5, **look.mark(o)) for o, words in look.words.items() if o in seen),
             sheet.handle("95 % interval", color=palette.NEUTRAL, lw=2.5),
-            sheet.patch("expected: from the limit on", facecolor=palette.IDLE, edgecolor=palette.INK, lw=0.8),
+            sheet.patch(look.band, facecolor=palette.IDLE, edgecolor=palette.INK, lw=0.8),
         ],
     )

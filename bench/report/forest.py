@@ -1,11 +1,11 @@
-"""Every expectation of every belief on one axis: its ratio with interval beside the limit that was expected.
+"""Ratios with their intervals on one axis, a row each: expectations of beliefs, checks of a comparison.
 
 Plain data; the drawing is elsewhere (``draw_forest``).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite
 
 from bench.expect import Belief, Expectation
 
@@ -17,24 +17,24 @@ ROOM = 1.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForestRow:
-    """One expectation. ``belief`` is empty on the second and later ones of the same belief, ``whole`` the
-    belief's own verdict on the first of several, else empty too.
+    """One ratio. ``head`` is empty on the second and later rows that share it, ``whole`` the verdict on all
+    of these, on the first of several, else empty too; ``detail``: what the ratio is of.
 
-    ``point``, ``lower``, ``upper`` and ``limit`` are ratios; all None where the expectation is of one side,
-    the first three where there is no ratio. ``more``: whether a larger ratio than the limit was expected.
+    ``point``, ``lower`` and ``upper`` are None where there is no ratio. ``band``: the ratios that are marked
+    as expected or harmless, None in a row that needs no axis; ``limit``: a line at one of its ends.
     ``number``: what was measured, in words.
     """
 
-    belief: str
-    whole: str
-    expected: str
+    head: str
+    whole: str = ""
+    detail: str
     outcome: str
     number: str
     point: float | None = None
     lower: float | None = None
     upper: float | None = None
     limit: float | None = None
-    more: bool = True
+    band: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,29 +45,31 @@ class Forest:
     ends: tuple[float, float] | None
 
 
-def forest(beliefs: Sequence[Belief]) -> Forest:
+def of_beliefs(beliefs: Sequence[Belief]) -> Forest:
     """One row for each expectation, in the given order."""
     rows = tuple(
         _row(
             found,
-            belief=belief.text if i == 0 else "",
+            head=f"“{belief.text}”" if i == 0 else "",
             whole=belief.outcome if i == 0 and len(belief.expectations) > 1 else "",
         )
         for belief in beliefs
         for i, found in enumerate(belief.expectations)
     )
-    return Forest(rows=rows, ends=_ends(rows))
+    return Forest(rows=rows, ends=ends_of(rows))
 
 
-def _row(found: Expectation, *, belief: str, whole: str) -> ForestRow:
+def _row(found: Expectation, *, head: str, whole: str) -> ForestRow:
+    limit = found.condition.limit if found.is_ratio else None
+    above, below = (limit or 0.0, inf), (0.0, limit or 0.0)
     row = ForestRow(
-        belief=belief,
+        head=head,
         whole=whole,
-        expected=found.condition.text,
+        detail=found.condition.text,
         outcome=found.outcome,
         number=found.number or _without_number(found),
-        limit=found.condition.limit if found.is_ratio else None,
-        more=found.condition.op.startswith(">"),
+        limit=limit,
+        band=None if limit is None else above if found.condition.op.startswith(">") else below,
     )
     ratio = found.estimate
     if not found.is_ratio or ratio is None or not isfinite(ratio.point) or ratio.point <= 0:
@@ -82,8 +84,14 @@ def _without_number(found: Expectation) -> str:
     return " against ".join(side.number for side in found.sides)
 
 
-def _ends(rows: Sequence[ForestRow]) -> tuple[float, float] | None:
-    fixed = [value for row in rows for value in (row.point, row.limit) if value]
+def ends_of(rows: Sequence[ForestRow]) -> tuple[float, float] | None:
+    """The ends of the axis that shows all rows; None where no row has a ratio or a band."""
+    fixed = [
+        value
+        for row in rows
+        for value in (row.point, *(row.band or ()))
+        if value is not None and 0 < value < inf
+    ]
     if not fixed:
         return None
     low, high = min(*fixed, 1.0), max(*fixed, 1.0)

@@ -30,8 +30,16 @@ GRID = "#e3e6ea"
 PAPER = "#ffffff"
 IDLE = "#eceff2"
 
-VERDICT_COLOURS = {"held": "#00694c", "refuted": "#a33b00", "undecided": "#6b5200"}
-"""Of what people believe; never without a mark of its own shape and the word beside it."""
+GOOD, BAD, OPEN = "#00694c", "#a33b00", "#6b5200"
+VERDICT_COLOURS = {
+    "held": GOOD,
+    "refuted": BAD,
+    "better": GOOD,
+    "worse": BAD,
+    "same": NEUTRAL,
+    "undecided": OPEN,
+}
+"""Of beliefs and comparisons; never without a mark of its own shape and the word beside it."""
 
 HATCH = "#20242a"
 """Lines on a coloured bar: dark on a dark page too."""

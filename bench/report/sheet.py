@@ -29,9 +29,9 @@ THEMED = {
     palette.PAPER: "paper",
     palette.IDLE: "idle",
     palette.LONG_KIND: "long",
-    palette.VERDICT_COLOURS["held"]: "good",
-    palette.VERDICT_COLOURS["refuted"]: "bad",
-    palette.VERDICT_COLOURS["undecided"]: "open",
+    palette.GOOD: "good",
+    palette.BAD: "bad",
+    palette.OPEN: "open",
 }
 """Colours the page may change for a dark screen."""
 

@@ -140,11 +140,28 @@ def test_every_other_value_is_held_against_the_baseline_in_equal_circumstances()
     found = compare.within(run, "workers.prefetch", "4", metrics=["throughput"])
     assert [(c.pair.cells, c.pair.candidate) for c in found.checks] == [
         (("prefork4", "prefork1"), "1"),
-        (("prefork4", "prefork16"), "16"),
         (("gevent4", "gevent1"), "1"),
+        (("prefork4", "prefork16"), "16"),
         (("gevent4", "gevent16"), "16"),
     ]
     assert {c.verdict for c in found.checks} == {compare.SAME}
+
+
+def test_an_axis_that_goes_with_the_compared_one_is_no_circumstance() -> None:
+    zipped = {
+        f"{pool}-{load}": {"load": load, "workers.pool": pool, "workers.concurrency": n}
+        for load in ("calm", "busy")
+        for pool, n in (("prefork", 2), ("gevent", 20))
+    }
+    run = stored(dict.fromkeys(zipped, STEADY), scenario(zipped))
+    found = compare.within(run, "pool", "prefork", metrics=["throughput"])
+    assert [(c.pair.cells, dict(c.pair.settings)) for c in found.checks] == [
+        (("prefork-calm", "gevent-calm"), {"load": "calm"}),
+        (("prefork-busy", "gevent-busy"), {"load": "busy"}),
+    ]
+    lone = {**zipped, "prefork-idle": {"load": "idle", "workers.pool": "prefork", "workers.concurrency": 2}}
+    found = compare.within(stored({}, scenario(lone)), "pool", "prefork")
+    assert [settings["load"] for settings in found.matched.only_base] == ["idle"]
 
 
 @pytest.mark.parametrize(

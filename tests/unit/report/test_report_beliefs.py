@@ -1,6 +1,7 @@
 """The page of what people believe, by its data; and beliefs in the report of one run."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -27,15 +28,15 @@ def test_refuted_beliefs_come_first_and_all_are_there(believed: list[store.Run])
 
 
 def test_the_forest_has_a_row_for_each_expectation(believed: list[store.Run]) -> None:
-    data = forest.forest([entry.belief for entry in beliefs_page.collect(believed)])
-    rows = {row.expected: row for row in data.rows}
+    data = forest.of_beliefs([entry.belief for entry in beliefs_page.collect(believed)])
+    rows = {row.detail: row for row in data.rows}
     assert len(rows) == 16
     io = rows["throughput[gevent] / throughput[prefork] > 3"]
     assert io.lower is not None and io.upper is not None and io.point is not None
     assert 3 < io.lower < io.point < io.upper
-    assert (io.limit, io.more, io.outcome) == (3.0, True, "held")
-    first, second = (row for row in data.rows if "threads" in row.expected)
-    assert (first.whole, second.whole, second.belief) == ("refuted", "", "")
+    assert (io.limit, io.band, io.outcome) == (3.0, (3.0, math.inf), "held")
+    first, second = (row for row in data.rows if "threads" in row.detail)
+    assert (first.whole, second.whole, second.head) == ("refuted", "", "")
     one_sided = rows["memory[gevent] < 2MiB"]
     assert (one_sided.point, one_sided.limit) == (None, None) and "MiB" in one_sided.number
     assert rows["lost[16] / lost[1] > 2"].number == "0 a trial against 0 a trial"
@@ -45,18 +46,18 @@ def test_the_forest_has_a_row_for_each_expectation(believed: list[store.Run]) ->
 
 def test_a_forest_without_ratios_can_be_drawn(believed: list[store.Run]) -> None:
     safe = next(e.belief for e in beliefs_page.collect(believed) if e.name == "safe")
-    data = forest.forest([safe])
+    data = forest.of_beliefs([safe])
     assert data.ends is None
     with sheet.style():
-        assert "one side" in sheet.svg(draw_forest.forest(data), "x")
+        assert "one side" in sheet.svg(draw_forest.forest(data, draw_forest.BELIEFS), "x")
 
 
 def test_an_interval_that_is_far_too_long_does_not_rule_the_axis() -> None:
     row = forest.ForestRow(
-        belief="b", whole="", expected="e", outcome="undecided", number="",
-        point=2.0, lower=0.001, upper=4000.0, limit=1.5,
+        head="b", detail="e", outcome="undecided", number="",
+        point=2.0, lower=0.001, upper=4000.0, band=(1.5, math.inf),
     )  # fmt: skip
-    low, high = forest._ends([row])  # type: ignore[misc]
+    low, high = forest.ends_of([row])  # type: ignore[misc]
     assert 0.05 < low < 0.1 and 20 < high < 40
 
 

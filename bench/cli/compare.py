@@ -1,0 +1,110 @@
+"""``compare``: two runs, or two values of an axis, against each other."""
+
+from pathlib import Path
+
+import click
+
+from bench.cli.common import console, echo_json
+from bench.errors import UsageError
+
+FORMATS = ("text", "markdown", "json", "html")
+
+
+class Share(click.ParamType):  # type: ignore[type-arg]
+    """A share written as ``2%`` or ``0.02``."""
+
+    name = "percentage"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The share as a number from 0 to below 1."""
+        from bench.units import quantity
+
+        if isinstance(value, float):
+            return value
+        try:
+            found = quantity(str(value))
+        except ValueError:
+            found = -1.0
+        if not 0 <= found < 1:
+            self.fail(f"{value!r} is not a share: write 2% or 0.02.", param, ctx)
+        return found
+
+
+@click.command()
+@click.argument("base", metavar="BASE")
+@click.argument("candidate", metavar="[CANDIDATE]", required=False)
+@click.option("--by", metavar="AXIS", help="Compare inside one run: workers.pool, or only pool.")
+@click.option("--baseline", metavar="VALUE", help="The value of --by that all others are held against.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Compare this (again for more): p99(response)."
+)
+@click.option(
+    "--margin",
+    type=Share(),
+    default="2%",
+    show_default=True,
+    help="A change smaller than this does not matter.",
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True,
+              help="html writes a page with pictures under the reports folder.")  # fmt: skip
+@click.pass_obj
+def compare(
+    places: dict[str, Path],
+    base: str,
+    candidate: str | None,
+    by: str | None,
+    baseline: str | None,
+    metrics: tuple[str, ...],
+    margin: float,
+    form: str,
+) -> None:
+    """Compare two runs (names, paths or `latest`), or two values of an axis inside one run.
+
+    \b
+    celery-bench compare monday tuesday                          cells matched by their settings
+    celery-bench compare latest --by pool --baseline prefork     every other pool against prefork, by block
+
+    Of each cell and metric: candidate ÷ base with its 95 % interval, and a verdict. Worse and better are
+    shown to be beyond the margin, same lies within it; undecided is all else, with what would decide.
+    """
+    from bench import compare as compares
+    from bench import store
+    from bench.report import compare_page, comparison
+
+    _check_metrics(metrics)
+    first = store.open_run(places["results"], base)
+    if by is not None:
+        if candidate is not None:
+            raise UsageError("--by compares inside one run.", f"Leave out {candidate}, or --by.")
+        if baseline is None:
+            raise UsageError(
+                "--by needs to know what to compare with.", "Name a value of the axis: --baseline VALUE"
+            )
+        second = first
+        found = compares.within(first, by, baseline, metrics=metrics, margin=margin)
+    else:
+        if candidate is None:
+            raise UsageError(
+                "One run was given.", "Name two, or compare inside one: --by AXIS --baseline VALUE"
+            )
+        if baseline is not None:
+            raise UsageError("--baseline is a value of an axis.", "Name the axis: --by AXIS")
+        second = store.open_run(places["results"], candidate)
+        found = compares.runs(first, second, metrics=metrics, margin=margin)
+    if form == "text":
+        comparison.render(found, console())
+    elif form == "markdown":
+        click.echo(comparison.as_markdown(found), nl=False)
+    elif form == "json":
+        echo_json(comparison.as_json(found))
+    else:
+        click.echo(compare_page.write(found, (first, second), places["reports"]))
+
+
+def _check_metrics(metrics: tuple[str, ...]) -> None:
+    from bench.measured import METRICS
+    from bench.scenario.mistakes import did_you_mean
+
+    for name in metrics:
+        if name not in METRICS:
+            raise UsageError(f"{name!r} is not a metric.", did_you_mean(name, METRICS))
