@@ -207,6 +207,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The environment that workers and loader run in; empty: that of the harness.
+
+    Either fresh, with these ``requirements`` (lines as pip reads them), or that of the interpreter
+    ``python``. ``source``: where the user's app is imported from, a folder, or with ``revision`` a commit of
+    the git repository there.
+    """
+
+    requirements: tuple[str, ...] = ()
+    python: str = ""
+    source: str = ""
+    revision: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is the environment, and the folder, that the harness runs in."""
+        return self == Variant()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """Everything a trial needs to know; what a cell comes to once its settings are applied.
 
@@ -214,6 +234,7 @@ class Setup:
     queue of the scenario. ``settings``: any other of Celery's, by its name.
     """
 
+    variant: Variant = field(default_factory=Variant)
     app: str = ""
     broker: Broker = field(default_factory=Broker)
     fleet: tuple[Workers, ...] = (Workers(),)
@@ -316,7 +337,9 @@ def from_plain(data: Mapping[str, Any]) -> Scenario:
 
 
 def _setup(data: Mapping[str, Any]) -> Setup:
+    variant = data.get("variant", {})
     return Setup(
+        variant=Variant(**{**variant, "requirements": tuple(variant.get("requirements", ()))}),
         broker=Broker(**data["broker"]),
         fleet=tuple(_workers(group) for group in data["fleet"]),
         delivery=Delivery(**data["delivery"]),

@@ -4,13 +4,15 @@ import functools
 import inspect
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.model import Variant
+from bench.run import environments
+from bench.run.environments import Environment
 from bench.run.keeper import kill_group
 from bench.run.process import clean_environment, users_environment
 from bench.run.userapp import SHIPPED
@@ -18,6 +20,7 @@ from bench.scenario.outside import AppError, Arguments, Outside, Tasks
 
 PEEK = Path(__file__).with_name("peek.py")
 PATIENCE_S = 60.0
+HERE = Variant()
 _KINDS = {str(int(kind)): kind for kind in inspect._ParameterKind}
 
 
@@ -35,13 +38,15 @@ class App:
 
 
 @functools.cache
-def look(name: str) -> App:
-    """The app as ``celery -A NAME`` would find it from the current folder. Raises AppError."""
-    told = _ask(name)
+def look(name: str, variant: Variant = HERE) -> App:
+    """The app as ``celery -A NAME`` would find it from the current folder, or from that of a variant whose
+    environment is there. Raises AppError.
+    """
+    around = environments.of(variant)
+    told = _ask(name, around=around)
     if "error" in told:
-        raise AppError(
-            f"the app {name} cannot be imported from {Path.cwd()}: {told['error']}", told["traceback"]
-        )
+        place = around.folder or Path.cwd()
+        raise AppError(f"the app {name} cannot be imported from {place}: {told['error']}", told["traceback"])
     tasks = {task: _signature(parameters) for task, parameters in told.pop("tasks").items()}
     return App(tasks=tasks, **told)
 
@@ -49,24 +54,25 @@ def look(name: str) -> App:
 @functools.cache
 def draw(name: str, source: str) -> Arguments:
     """What the callable ``source`` (``module:name``) returns for a task of the app. Raises AppError."""
-    told = _ask(name or SHIPPED, source)
+    told = _ask(name or SHIPPED, source, around=Environment())
     if "error" in told:
         raise AppError(f"{source} gives no arguments: {told['error']}", told["traceback"])
     return tuple(told["args"]), told["kwargs"]
 
 
-def _ask(name: str, *more: str) -> dict[str, Any]:
+def _ask(name: str, *more: str, around: Environment) -> dict[str, Any]:
     """What the app answers; whatever its import has started is ended. Raises AppError."""
     environment = clean_environment if name == SHIPPED else users_environment
     with tempfile.TemporaryDirectory(prefix="celery-bench-") as folder:
         answer, log = Path(folder) / "answer.json", Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-P", str(PEEK), name, str(answer), *more],
+                [around.python, "-P", str(PEEK), name, str(answer), *more],
+                cwd=around.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=environment({}),
+                env=environment(around.env),
                 start_new_session=True,
             )
         try:

@@ -2,14 +2,14 @@
 
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench import settings
 from bench.model import Setup, Workers
+from bench.run.environments import Environment
 from bench.run.keeper import Keeper
 from bench.run.process import Child, describe_end
 
@@ -26,7 +26,7 @@ class Place:
     """Where a trial's processes run and what they share. ``conf``: settings of the app that hold for all,
     ``added`` what is laid over those of its own that are mappings; ``tag``: how our task ids begin;
     ``warm_queues``: one a node; ``queues``: the scenario's name → the broker's; ``folder`` takes logs, specs
-    and event files.
+    and event files; ``environment``: interpreter and current folder.
     """
 
     app: str
@@ -38,6 +38,26 @@ class Place:
     folder: Path
     keeper: Keeper
     env: Mapping[str, str]
+    environment: Environment = field(default_factory=Environment)
+
+    def start(
+        self,
+        script: Path,
+        spec: Path,
+        log: str,
+        more: Mapping[str, str] | None = None,
+        *,
+        pipes: bool = False,
+    ) -> Child:
+        """One of our scripts with its spec, in the trial's environment; ``more``: variables of its own."""
+        return Child(
+            [self.environment.python, "-P", str(script), str(spec)],
+            keeper=self.keeper,
+            log=self.folder / log,
+            env={**self.env, **self.environment.env, **(more or {})},
+            pipes=pipes,
+            folder=self.environment.folder,
+        )
 
 
 class Node:
@@ -141,12 +161,7 @@ def start(setup: Setup, place: Place) -> Fleet:
         path = place.folder / f"node-{index}.json"
         path.write_text(json.dumps(spec))
         try:
-            child = Child(
-                [sys.executable, "-P", str(DOOR), str(path)],
-                keeper=place.keeper,
-                log=place.folder / f"node-{index}.log",
-                env={**place.env, **_allowed(setup), **group.env},
-            )
+            child = place.start(DOOR, path, f"node-{index}.log", {**_allowed(setup), **group.env})
         except OSError:
             Fleet(nodes).stop()
             raise

@@ -26,6 +26,7 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         pipes: bool = False,
+        folder: str | None = None,
     ) -> None:
         self._keeper = keeper
         self.log = log
@@ -36,6 +37,7 @@ class Child:
                 stdout=subprocess.PIPE if pipes else output,
                 stderr=output,
                 env=None if env is None else dict(env),
+                cwd=folder,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509  one system call, nothing that could lock
             )

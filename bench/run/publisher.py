@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -176,11 +175,5 @@ def start(setup: Setup, place: Place, seed: int) -> Publisher:
     }
     path = place.folder / "loader.json"
     path.write_text(json.dumps(spec))
-    child = Child(
-        [sys.executable, "-P", str(LOADER), str(path)],
-        keeper=place.keeper,
-        log=place.folder / "loader.log",
-        env=place.env,
-        pipes=True,
-    )
+    child = place.start(LOADER, path, "loader.log", pipes=True)
     return Publisher(child, setup, seed, place.folder)

@@ -3,7 +3,7 @@
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from bench import analyse
 from bench.errors import EnvironmentFault, UsageError
 from bench.measured import TrialResult
-from bench.model import Scenario, Trial, plain
-from bench.run import apps, host, services
+from bench.model import Scenario, Trial, Variant, plain
+from bench.run import apps, environments, host, services
 from bench.run import trial as trials
 from bench.run.broker import Brokers, check
 from bench.run.keeper import Keeper
@@ -40,10 +40,11 @@ class Progress(Protocol):
     def session_finished(self, interrupted: bool) -> None: ...
 
 
-def preflight(scenarios: Sequence[Scenario]) -> None:
-    """Everything that can be known to be missing before a trial starts.
+def preflight(scenarios: Sequence[Scenario], tell: Callable[[str], None] = environments.silent) -> None:
+    """Everything that can be known to be missing before a trial starts; environments are built.
 
-    Raises EnvironmentFault, and UsageError for an app that cannot be imported.
+    ``tell`` hears what takes long. Raises EnvironmentFault, and UsageError for an app that cannot be
+    imported.
     """
     if sys.platform != "linux":
         raise EnvironmentFault(
@@ -54,17 +55,19 @@ def preflight(scenarios: Sequence[Scenario]) -> None:
         if load.shape == "replay":
             replay.schedule(load)
     setups = [c.setup for s in scenarios for c in s.cells]
-    for app in dict.fromkeys(setup.app for setup in setups if setup.app):
-        _look(app)
+    for variant in dict.fromkeys(setup.variant for setup in setups):
+        environments.of(variant, tell)
+    for app, variant in dict.fromkeys((setup.app, setup.variant) for setup in setups if setup.app):
+        _look(app, variant)
     for broker, app in dict.fromkeys((s.broker, s.app if s.broker.of_app else "") for s in setups):
         check(broker, app)
     services.check(iter(setups))
 
 
-def _look(app: str) -> None:
+def _look(app: str, variant: Variant) -> None:
     """That the user's app can (still) be imported: a run that is resumed reads no scenario again."""
     try:
-        apps.look(app)
+        apps.look(app, variant)
     except AppError as error:
         raise UsageError(str(error), error.traceback) from None
 

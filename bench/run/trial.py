@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from bench.events import Recording, no_samples
 from bench.model import Broker, Trial
-from bench.run import conf, saturate
+from bench.run import conf, environments, saturate
 from bench.run import fleet as fleets
 from bench.run import publisher as publishers
 from bench.run.broker import Brokers, RunningBroker
@@ -121,6 +121,7 @@ class Course:
             queues=queues,
             folder=folder,
             keeper=around.keeper,
+            environment=environments.of(self.setup.variant),
             env=environment({**around.env, "TMPDIR": str(folder), "CELERY_BENCH_SEED": str(trial.seed)}),
         )
         self.fleet = fleets.start(self.setup, place)

@@ -37,6 +37,7 @@ class Marks:
     def __init__(self, file: str) -> None:
         self.file = file
         self._marks: dict[Steps, Mark] = {(): Mark(f"{file}:1", leaf=False)}
+        self._moved: dict[Steps, Steps] = {}
 
     def add(self, path: Steps, line: int, *, leaf: bool) -> None:
         self._marks.setdefault(path, Mark(f"{self.file}:{line}", leaf))
@@ -49,6 +50,14 @@ class Marks:
             self._marks.setdefault(path[:depth], Mark(place, leaf=False))
         for below, leaf in _paths(value):
             self._marks[path + below] = Mark(place, leaf)
+
+    def move(self, old: Steps, new: Steps) -> None:
+        """What the file says at ``old`` is from now on found at ``new``, and told of as at ``old``."""
+        for depth in range(1, len(new)):
+            self._marks.setdefault(new[:depth], self._marks[old])
+        for path in [p for p in self._marks if p[: len(old)] == old]:
+            self._marks[new + path[len(old) :]] = self._marks[path]
+        self._moved[new] = old
 
     def locate(self, path: Steps) -> tuple[str, Steps]:
         """The place nearest to ``path`` and the path as this file would write it.
@@ -66,6 +75,9 @@ class Marks:
             else:
                 break
         mark = self._marks[known]
+        for new, old in self._moved.items():
+            if known[: len(new)] == new:
+                known = old + known[len(new) :]
         return mark.place, known if mark.leaf else (*known, *rest)
 
 

@@ -14,6 +14,7 @@ from bench.scenario.canvas_keys import BELOW, ENTRY_KEYS, Entry, entry_noun
 from bench.scenario.fields import AsSchema, Duration, Keys
 from bench.scenario.load_keys import LOAD_KEYS, Loads, load_noun
 from bench.scenario.mistakes import did_you_mean, shown
+from bench.scenario.variant_keys import VariantKeys, variant_noun
 from bench.scenario.worker_keys import WorkersKeys, workers_noun
 
 
@@ -53,6 +54,12 @@ _ONE_OR_MORE_SCHEMA = AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
 class SetupKeys(Keys):
     """What a cell of the matrix comes to."""
 
+    variant: VariantKeys = Field(
+        default=VariantKeys(),
+        description="The environment that workers and loader run in; by default that of celery-bench",
+        examples=[{"requirements": ["celery==5.6.*"]}],
+        json_schema_extra={"default": {}},
+    )
     app: str = Field(
         default="",
         description="Your Celery app as `celery -A` takes it, imported from the current folder; by default "
@@ -147,7 +154,7 @@ class HeadKeys(Keys):
 
 SETUP_KEYS = tuple(SetupKeys.model_fields)
 HEAD_KEYS = tuple(HeadKeys.model_fields)
-TOP_KEYS = ("question", "belief", "metric", *SETUP_KEYS, "matrix", "repeats", "gates", "expect")
+TOP_KEYS = ("question", "belief", "metric", *SETUP_KEYS, "variants", "matrix", "repeats", "gates", "expect")
 MATRIX_WORDS = ("zip", "include", "exclude")
 
 
@@ -157,6 +164,7 @@ def to_setup(keys: SetupKeys) -> model.Setup:
         {n: getattr(k, n) for n in type(k).model_fields} for k in (keys.delivery, keys.messages)
     )
     return model.Setup(
+        variant=variant_noun(keys.variant),
         app=keys.app,
         broker=broker_noun(keys.broker),
         fleet=tuple(workers_noun(group) for group in keys.workers),
@@ -191,6 +199,7 @@ def default_at(path: tuple[str | int, ...]) -> Any:
 
 
 PARTS: Mapping[str, tuple[str, tuple[type[Keys], ...]]] = {
+    "variant": ("variant", (VariantKeys,)),
     "broker": ("broker", (BrokerKeys,)),
     "workers": ("workers.0", (WorkersKeys,)),
     "delivery": ("delivery", (DeliveryKeys,)),

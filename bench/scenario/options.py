@@ -13,6 +13,7 @@ from bench.scenario.explain import check_broker, instead
 from bench.scenario.keys import HEAD_KEYS, MATRIX_WORDS, TOP_KEYS
 from bench.scenario.mistakes import Mistake, PathError, Steps, did_you_mean, safe
 from bench.scenario.paths import canonical, replace, steps, unknown
+from bench.scenario.variant_keys import AXIS
 from bench.units import hide_password
 
 
@@ -36,6 +37,26 @@ class Options:
                 self._set(path.strip(), parse(value), place)
             except ValueError as error:  # PathError is one
                 self._wrong(place, (), str(error))
+
+    def set_variants(self, variants: Mapping[str, Any] | None) -> None:
+        """Make the file's ``variants``, or these instead, the first axis of the matrix."""
+        data, marks = self._document.data, self._document.marks
+        axis: Steps = ("matrix", AXIS)
+        if variants is None and "variants" not in data:
+            return
+        matrix = data.get("matrix", {})
+        if variants is not None:
+            found: Any = variants
+            marks.give(axis, found, "the command line")
+        else:
+            found = data["variants"]
+            marks.move(("variants",), axis)
+        data.pop("variants", None)
+        if variants is None and ((AXIS,) in self._axes() or AXIS in data):
+            text = f"the file has {AXIS!r} as well. Keep one of them"
+            self._wrong("", axis, text)
+        if isinstance(matrix, dict):
+            data["matrix"] = {AXIS: found, **{k: v for k, v in matrix.items() if k != AXIS}}
 
     def set_app(self, app: str | None) -> None:
         """Use this app where the file names none."""

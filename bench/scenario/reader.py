@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import model, units
 from bench.errors import ScenarioError, UsageError
-from bench.scenario import matrix
+from bench.scenario import matrix, variant_keys
 from bench.scenario.axes import Override
 from bench.scenario.beliefs import belief_mistakes
 from bench.scenario.checks import Checker
@@ -66,6 +66,7 @@ def load(
     repeats: int | None = None,
     broker: str | None = None,
     app: str | None = None,
+    variants: Mapping[str, Any] | None = None,
     quick: bool = False,
     check_gate: CheckGate | None = None,
     outside: Outside | None = None,
@@ -74,13 +75,15 @@ def load(
 
     ``sets``: "path=value", values in YAML, instead of what the file says; the path of an axis
     replaces the whole axis. ``only``: "path=label" keeps the cells with that label; of several labels any.
-    ``broker``: a kind or a URL. ``app``: whose tasks these are where the file does not say.
+    ``broker``: a kind or a URL. ``app``: whose tasks these are where the file does not say. ``variants``:
+    environments by name, as under that key, instead of the file's.
     ``check_gate`` raises ValueError with a sentence for a gate it cannot read.
     ``outside`` knows Celery's settings and the user's app.
     Raises ScenarioError with every mistake of the file and of ``sets``, UsageError for ``only``.
     """
     document = read(path)
     options = Options(document)
+    options.set_variants(variants)
     options.set_app(app)
     options.set_all(sets)
     options.set_broker(broker)
@@ -171,7 +174,8 @@ def _beside(folder: Path, setup: model.Setup) -> model.Setup:
             return {"file": str((folder / value["file"]).resolve())}
         return str((folder / value).resolve()) if _is_file(value) else value
 
-    return replace(setup, workload=_with_files(setup, found))
+    variant = setup.variant if setup.variant.is_here else variant_keys.beside(folder, setup.variant)
+    return replace(setup, workload=_with_files(setup, found), variant=variant)
 
 
 def _with_files(setup: model.Setup, change: Callable[[Any], Any]) -> tuple[model.TaskCall, ...]:
@@ -269,6 +273,8 @@ def _canonical_setup(setup: model.Setup) -> Any:
     if url:
         setup = replace(setup, broker=replace(setup.broker, url=units.hide_password(url)))
     setup = replace(setup, workload=_with_files(setup, _only_name))
+    if setup.variant.source:
+        setup = replace(setup, variant=replace(setup.variant, source=Path(setup.variant.source).name))
     if setup.load.digest:
         setup = replace(setup, load=replace(setup.load, file=""))
     return prune(setup)

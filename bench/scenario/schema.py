@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from bench.scenario.keys import TOP_KEYS, HeadKeys, SetupKeys, below, known_paths
 from bench.scenario.load_keys import LOAD_KEYS
 from bench.scenario.paths import without_index
+from bench.scenario.variant_keys import VariantKeys
 
 _MATRIX_WORDS = {
     "zip": "A mapping of paths to equally long lists that move together, or a list of such mappings",
@@ -44,6 +45,11 @@ def _matrix_schema() -> dict[str, Any]:
 class ScenarioFile(SetupKeys, HeadKeys):
     """One question about Celery workers: setup, matrix of settings, repeats."""
 
+    variants: dict[str, VariantKeys] = Field(
+        {},
+        description="Environments by name, to be compared: the first axis of the matrix, called `variant`",
+        examples=[{"base": {"requirements": ["celery==5.6.*"]}, "head": {"requirements": ["celery==5.7.*"]}}],
+    )
     matrix: Annotated[dict[str, Any], WithJsonSchema(_matrix_schema())] = Field(
         {}, description="Paths of the scenario and the values they take: each combination is a cell"
     )

@@ -1,0 +1,81 @@
+"""The keys of an environment: what workers and loader run in, instead of what the harness runs in."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from bench import model
+from bench.scenario.fields import AsSchema, Keys
+
+AXIS = "variant"
+"""What ``variants`` are an axis of."""
+
+
+def _text_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class VariantKeys(Keys):
+    """The environment that workers and loader run in."""
+
+    requirements: Annotated[
+        list[Annotated[str, Field(min_length=1)]],
+        BeforeValidator(_text_or_more),
+        AsSchema(lambda inner: {"anyOf": [inner["items"], inner]}),
+    ] = Field(
+        default=[],
+        description="What a fresh environment has, as pip reads it (also `-r FILE`), besides Celery, redis, "
+        "gevent and eventlet; built once",
+        examples=[["celery==5.6.*"]],
+    )
+    python: str = Field(
+        default="",
+        description="The interpreter of an environment that is there already",
+        examples=["/srv/app/venv/bin/python"],
+    )
+    source: str = Field(
+        default="",
+        description="Where your app is imported from instead of the current folder: a folder, or "
+        "`FOLDER@REVISION` of the git repository there",
+        examples=["../myproj@main"],
+    )
+
+    @model_validator(mode="after")
+    def _one_environment(self) -> "VariantKeys":
+        if self.requirements and self.python:
+            raise ValueError(
+                "is either `requirements` or `python`: an environment that is there is not changed"
+            )
+        return self
+
+
+def variant_noun(keys: VariantKeys) -> model.Variant:
+    """The keys in the program's own nouns; places stay as written."""
+    source, at, revision = keys.source.rpartition("@")
+    return model.Variant(
+        requirements=tuple(line.strip() for line in keys.requirements),
+        python=keys.python,
+        source=source if at else keys.source,
+        revision=revision if at else "",
+    )
+
+
+def beside(folder: Path, variant: model.Variant) -> model.Variant:
+    """The variant with its places seen from ``folder``, whatever the current one."""
+
+    def place(text: str) -> str:
+        return str((folder / Path(text).expanduser()).absolute()) if text else ""
+
+    def line(text: str) -> str:
+        word, space, rest = text.partition(" ")
+        if space and word in ("-r", "-c", "-e"):
+            return f"{word} {place(rest.strip())}"
+        return place(text) if text.startswith(("./", "../")) else text
+
+    return model.Variant(
+        requirements=tuple(map(line, variant.requirements)),
+        python=place(variant.python),
+        source=place(variant.source),
+        revision=variant.revision,
+    )
