@@ -81,9 +81,12 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
     if recording.outcome == "ok" and counted["published"] > counted["lost"]:
         slots = _slots(setup, recording.effective)
         has_canvas = any(call.canvas for call in setup.workload)
-        # units of several stages end late and together: their ends say nothing of a steady rate
-        found = steady_window(table, slots) if setup.load.is_stationary and not has_canvas else None
-        metrics = _metrics(table, counted, found, slots) | _prices(table, recording.samples, used)
+        # units of several stages end late and together, and so does what tasks have called: no steady rate
+        steady_rate = setup.load.is_stationary and not has_canvas and not recording.others
+        found = steady_window(table, slots) if steady_rate else None
+        others = recording.others.get("seconds", 0.0), _last_other(recording)
+        metrics = _metrics(table, counted, found, slots, others)
+        metrics |= _prices(table, recording.samples, used)
         metrics["items"] = completed_items(table, setup.workload) / metrics["makespan"]
         metrics = known_metrics(metrics)
         if found:
@@ -118,6 +121,8 @@ def result(trial: Trial, recording: Recording) -> TrialResult:
         timings=recording.timings,
         broker=recording.broker,
         search=recording.search,
+        others={name: value for name, value in recording.others.items() if name != "last_ns"},
+        errors=recording.errors,
         host=recording.host,
         resources=used,
     )
@@ -130,16 +135,29 @@ def _slots(setup: Setup, effective: Sequence[Mapping[str, Any]]) -> int:
     return sum(took.get(node) or g.concurrency if g.auto else g.concurrency for node, g in groups)
 
 
+def _last_other(recording: Recording) -> float:
+    """When the last task that a task had called ended, seconds after the first intended time; 0 for none."""
+    events = recording.events
+    start = int(events["t_ns"].to_numpy()[events["kind"].to_numpy() == INTENDED].min())
+    return max(0.0, (recording.others.get("last_ns", 0) - start) * NS)
+
+
 def _metrics(
-    table: pd.DataFrame, counted: Mapping[str, int], window: Steady | None, slots: int
+    table: pd.DataFrame,
+    counted: Mapping[str, int],
+    window: Steady | None,
+    slots: int,
+    others: tuple[float, float],
 ) -> dict[str, float]:
-    """Metrics that follow from the events alone."""
-    makespan = float(table["ended"].max())
+    """Metrics that follow from the events alone. ``others``: seconds of slots that went into the tasks that
+    tasks had called, and when the last of these ended.
+    """
+    makespan = max(float(table["ended"].max()), others[1])
     out: dict[str, float] = {name: counted[name] for name in COUNTS}
     out["makespan"] = makespan
     settled = window is not None and window.verdict != "never"
     out["throughput"] = window.rate if window and settled else counted["completed"] / makespan
-    out["utilisation"] = float(table["service"].sum()) / (slots * makespan)
+    out["utilisation"] = (float(table["service"].sum()) + others[0]) / (slots * makespan)
     return out | statistics(durations(table))
 
 

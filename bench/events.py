@@ -84,7 +84,8 @@ class Recording:
     docs/results.md.
 
     ``timings`` in seconds; ``search`` what a saturate load found; ``host`` what was read of the machine
-    around the trial; ``logs`` maps a file name (``node-0.log``) to its text.
+    around the trial; ``logs`` maps a file name (``node-0.log``) to its text. ``others``: what became of the
+    tasks that the load's tasks called; ``errors``: why tasks failed. Both as in docs/results.md.
     """
 
     started_at: str
@@ -100,6 +101,8 @@ class Recording:
     search: Mapping[str, Any] = field(default_factory=dict)
     host: Mapping[str, float] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, float] = field(default_factory=dict)
+    errors: tuple[Mapping[str, Any], ...] = ()
 
 
 def tasks(events: pd.DataFrame, workload: Sequence[TaskCall] = ()) -> pd.DataFrame:

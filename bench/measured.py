@@ -64,6 +64,8 @@ class TrialResult:
     parts: tuple[Mapping[str, Any], ...] = ()
     attempts: tuple[Mapping[str, Any], ...] = ()
     search: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, float] = field(default_factory=dict)
+    errors: tuple[Mapping[str, Any], ...] = ()
     host: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -113,6 +113,7 @@ def histories(log: Scatter) -> dict[str, NDArray[Any]]:
     last_start = log.last(starts, not_after=ended_at)
     ran = np.where(last_start >= 0, last_start, ended_at)
     attempts, started, ended = log.count(starts), log.seconds(last_start), log.seconds(ended_at)
+    retries = log.count(ends & (log.state == RETRY))
     return {
         "received": log.seconds(log.first(log.kind == RECEIVED)),
         "started": log.seconds(log.first(starts)),
@@ -121,8 +122,8 @@ def histories(log: Scatter) -> dict[str, NDArray[Any]]:
         "service": _service(log, attempts > 1, ended - started),
         "state": log.pick("state", ended_at, missing=0),
         "attempts": attempts,
-        "retries": log.count(ends & (log.state == RETRY)),
-        "finals": log.count(final),
+        "retries": retries,
+        "finals": np.minimum(log.count(final), np.maximum(1, attempts - retries)),
         "node": log.pick("node", ran),
         "pid": log.pick("pid", ran),
     }

@@ -274,11 +274,7 @@ def _read_line(line: bytes, where: str) -> TrialResult:
         ) from None
     _check_format(version, where)
     known = {f.name for f in fields(TrialResult)}
-    data = {
-        key: tuple(v) if key in ("effective", "mismatches", "phases", "parts", "attempts") else v
-        for key, v in data.items()
-        if key in known
-    }
+    data = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items() if key in known}
     try:
         return TrialResult(**data)
     except TypeError as error:
@@ -303,7 +299,11 @@ def _write_trial(folder: Path, recording: "Recording", *, keep_logs: bool) -> No
         path = folder / f"{name}.parquet"
         frame.sort_values("t_ns", kind="stable").to_parquet(path, compression="zstd", index=False)
         disk.fsync(path)
-    for name, text in recording.logs.items() if keep_logs else ():
+    logs = dict(recording.logs) if keep_logs else {}
+    if recording.errors:
+        told = (f"{e['task']}: {e['traceback'] or e['error']}".rstrip() for e in recording.errors)
+        logs["errors.log"] = "\n\n".join(told) + "\n"
+    for name, text in logs.items():
         file = Path(name).name
         disk.write(folder / (file if file.endswith(".log") else f"{file}.log"), hide_password(text))
     disk.fsync_folder(folder)

@@ -26,7 +26,7 @@ def list_(places: dict[str, Path], as_json: bool) -> None:
     from bench import store
     from bench.report import show as shows
 
-    runs = store.list_runs(places["results"])
+    runs = store.list_runs(places["results"])[::-1]
     if as_json:
         echo_json(shows.listing_json(runs))
     elif runs:

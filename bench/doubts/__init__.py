@@ -25,6 +25,7 @@ RULES: tuple[Rule[Evidence], ...] = (
     outcomes.lost_tasks,
     outcomes.failed_tasks,
     outcomes.duplicated_tasks,
+    outcomes.other_tasks,
     outcomes.mismatch,
     delivery.visibility_timeout,
     delivery.disable_prefetch,

@@ -46,7 +46,7 @@ def few_trials(e: Evidence) -> str | None:
     if not e.ok or e.quick or len(e.ok) >= FEW_TRIALS:
         return None
     if len(e.ok) > 1:
-        return f"Only {_trials(e)}: the interval is very wide."
+        return f"Only {_trials(e)}: the interval rests on too little to be trusted."
     interval = "that of one search alone" if e.ok[0].search else "missing"
     return f"Only {_trials(e)}: the interval is {interval}."
 

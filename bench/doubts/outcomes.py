@@ -2,8 +2,14 @@
 effect, searches without an answer.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from bench.doubts.rule import Evidence, rule
 from bench.units import plural
+
+KINDS = 3
+"""How many reasons a doubt names before it counts the rest."""
 
 
 @rule(
@@ -31,10 +37,39 @@ def lost_tasks(e: Evidence) -> str | None:
 @rule(
     "failed-tasks",
     source="Throughput counts completions only, and a task that fails early costs less than one that works.",
-    advice="Throughput leaves them out; find out why before comparing settings.",
+    advice="Throughput leaves them out; mend that before comparing settings. Tracebacks: trials/*/errors.log"
+    " in the run's folder.",
 )
 def failed_tasks(e: Evidence) -> str | None:
-    return _tasks(e, "failed", "failed")
+    text = _tasks(e, "failed", "failed")
+    reasons = list(dict.fromkeys(map(_reason, (each for r in e.results for each in r.errors))))
+    if not text or not reasons:
+        return text
+    more = f" (and {len(reasons) - KINDS} more kinds)" if len(reasons) > KINDS else ""
+    return f"{text.rstrip('.')}: {'; '.join(reasons[:KINDS])}{more}."
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    """``proj.tasks.send: TypeError: no such thing (tasks.py:12)``."""
+    file, colon, line = str(error["where"]).rpartition(":")
+    at = f" ({file.rpartition('/')[2]}{colon}{line})" if file else ""
+    return f"{error['task']}: {str(error['error']).rstrip('.')}{at}"
+
+
+@rule(
+    "other-tasks",
+    source="What tasks call runs on the same slots: it is in makespan, utilisation and CPU, and in no other"
+    " number.",
+    advice="Read throughput and response as those of the tasks that were published. Where tasks were left,"
+    " raise limits.stall, or call nothing with a long countdown.",
+)
+def other_tasks(e: Evidence) -> str | None:
+    ended = sum(r.others.get("ended", 0) for r in e.results)
+    left = sum(r.others.get("left", 0) for r in e.results)
+    if not ended and not left:
+        return None
+    text = f"The tasks called {plural(round(ended + left), 'other task')}, which ran beside them"
+    return f"{text}; {round(left)} had not ended when the trial was over." if left else f"{text}."
 
 
 @rule(

@@ -1,7 +1,7 @@
 """Lives inside the worker: notes when each task was received, started and ended, and says what really runs.
 
 Loaded by its path, before Celery's command line runs; standard library and celery only. Warm-up tasks carry
-negative numbers; tasks that are not ours carry none and are ignored.
+negative numbers; tasks that the load's tasks have called carry none and all count under one.
 """
 
 import json
@@ -16,9 +16,11 @@ GONE = ("WorkerLostError", "TimeLimitExceeded", "Terminated")
 """Exceptions that the parent reports for a child that could not report itself."""
 
 
-def install(log: Any, codes: Any, spec: dict[str, Any]) -> None:
-    """Connect the signals. ``log`` is an EventLog, ``codes`` its module; ``spec`` is the door's."""
-    write, tag = log.write, spec["tag"]
+def install(log: Any, codes: Any, errors: Any, spec: dict[str, Any]) -> None:
+    """Connect the signals. ``log`` is an EventLog, ``codes`` its module, ``errors`` an ErrorLog; ``spec`` is
+    the door's.
+    """
+    write, note, tag, other = log.write, errors.note, spec["tag"], codes.OTHER
     states = {name: getattr(codes, name) for name in _STATE_NAMES}
     received, started, ended, failure = codes.RECEIVED, codes.STARTED, codes.ENDED, codes.FAILURE
 
@@ -26,30 +28,37 @@ def install(log: Any, codes: Any, spec: dict[str, Any]) -> None:
         fields = request.request_dict
         if "bench_seq" in fields:
             write(received, fields["bench_seq"], 0, fields.get("retries") or 0)
+        elif not request.name.startswith(CELERYS):
+            write(received, other)
 
     def on_prerun(task: Any, **_: Any) -> None:
         fields = task.request_stack.top.__dict__
         if "bench_seq" in fields:
             write(started, fields["bench_seq"], 0, fields.get("retries") or 0)
+        elif not task.name.startswith(CELERYS):
+            write(started, other)
 
     def on_postrun(task: Any, state: Any = None, **_: Any) -> None:
         fields = task.request_stack.top.__dict__
         if "bench_seq" in fields:
             write(ended, fields["bench_seq"], states.get(state, failure), fields.get("retries") or 0)
+        elif not task.name.startswith(CELERYS):
+            write(ended, other, states.get(state, failure))
 
-    def on_revoked(request: Any, **_: Any) -> None:
-        seq = getattr(request, "bench_seq", None)
-        if seq is not None:
-            write(ended, seq, codes.REVOKED)
+    def on_revoked(sender: Any, request: Any, expired: bool = False, **_: Any) -> None:
+        note(sender.name, "expired before it was started" if expired else "revoked")
+        write(ended, getattr(request, "bench_seq", other), codes.REVOKED)
 
-    def on_unknown(message: Any, **_: Any) -> None:
-        seq = (message.headers or {}).get("bench_seq")
-        if seq is not None:
-            write(ended, seq, codes.REJECTED)
+    def on_unknown(message: Any, exc: BaseException | None = None, name: str = "", **_: Any) -> None:
+        headers = message.headers or {}
+        note(name or headers.get("task") or "?", exc or "rejected")
+        write(ended, headers.get("bench_seq", other), codes.REJECTED)
 
-    def on_failure(task_id: str, exception: BaseException, **_: Any) -> None:
-        if type(exception).__name__ in GONE and task_id.startswith(tag):
-            write(ended, sequence_number(task_id), codes.WORKER_LOST)
+    def on_failure(sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
+        note(sender.name, exception)
+        if type(exception).__name__ in GONE:
+            seq = sequence_number(task_id) if task_id.startswith(tag) else other
+            write(ended, seq, codes.WORKER_LOST)
 
     def on_child(**_: Any) -> None:
         platforms.set_pdeathsig("SIGKILL")  # not inherited over fork; Celery before 5.6 left it out
@@ -77,6 +86,8 @@ def install(log: Any, codes: Any, spec: dict[str, Any]) -> None:
         signal.connect(receiver, weak=False)
 
 
+CELERYS = "celery."
+"""How the names of Celery's own tasks begin."""
 _STATE_NAMES = ("SUCCESS", "FAILURE", "RETRY", "REVOKED", "REJECTED", "IGNORED")
 
 

@@ -56,7 +56,7 @@ class RunningBroker:
         """
         if self.child:
             return
-        for queue, waiting in self._depths(queues).items():
+        for queue, waiting in self.depths(queues).items():
             if waiting:
                 where = f"The queue {queue} on {hide_password(self.url)}"
                 raise EnvironmentFault(
@@ -64,21 +64,32 @@ class RunningBroker:
                     "Nothing was published. Find out whose they are; a new run takes other names.",
                 )
 
-    def _depths(self, queues: Sequence[str]) -> dict[str, int]:
+    def depths(self, queues: Sequence[str]) -> dict[str, int]:
         """Messages that wait in each queue. Raises EnvironmentFault when the server does not answer."""
         if not self.is_amqp:
             with _redis(self.url) as client:
-                lists = {queue: [queue, *(f"{queue}{sep}" for sep in PRIORITIES)] for queue in queues}
-                return {
-                    queue: sum(int(client.llen(self.prefix + name)) for name in names)
-                    for queue, names in lists.items()
-                }
+                return {queue: sum(int(client.llen(key)) for key in self._lists(queue)) for queue in queues}
         depths = dict.fromkeys(queues, 0)
         with _amqp(self.url) as connection:
             for queue in queues:
                 with contextlib.suppress(connection.channel_errors), connection.channel() as channel:
                     depths[queue] = int(channel.queue_declare(queue, passive=True).message_count)
         return depths
+
+    def _lists(self, queue: str) -> list[str]:
+        """The keys under which Redis keeps a queue, one a priority."""
+        return [self.prefix + queue, *(f"{self.prefix}{queue}{sep}" for sep in PRIORITIES)]
+
+    def clear(self, queues: Sequence[str]) -> None:
+        """Throw away the messages that wait in these queues of ours."""
+        if not self.is_amqp:
+            with _redis(self.url) as client:
+                client.delete(*(key for queue in queues for key in self._lists(queue)))
+            return
+        with _amqp(self.url) as connection:
+            for queue in queues:
+                with contextlib.suppress(connection.channel_errors), connection.channel() as channel:
+                    channel.queue_purge(queue)
 
     def reset(self) -> None:
         """Empty it: everything on our own server, only our own keys on another."""

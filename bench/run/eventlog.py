@@ -29,6 +29,9 @@ PART_SHIFT = 28
 into the 47 bits that a task's id has for it.
 """
 
+OTHER = -(1 << 62)
+"""The number of every task that somebody else published: those that the load's tasks call."""
+
 MAGIC = b"CBEVENT1"
 HEADER = struct.Struct("<8siii")
 ERRNO = struct.Struct("<i")

@@ -1,5 +1,6 @@
 """Follows a trial from the outside, by reading its event files: what was sent, what has ended, and when."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ class Follower:
         self.sent = 0
         self.ended = 0
         self.returned = 0
+        self.others = Others()
         self.trouble = ""
 
     def poll(self) -> None:
@@ -49,6 +51,10 @@ class Follower:
                 self.trouble = f"an event could not be written to {name}: {os.strerror(error)}"
 
     def _take(self, records: "np.ndarray[Any, Any]") -> None:
+        if not len(records):
+            return
+        self.others.take(records[records["seq"] == eventlog.OTHER])
+        records = records[records["seq"] != eventlog.OTHER]
         if not len(records):
             return
         kind, number = records["kind"], records["seq"]
@@ -95,6 +101,50 @@ class Follower:
     def close(self) -> None:
         for tail in self._tails.values():
             tail.close()
+
+
+class Others:
+    """The tasks that the load's tasks called: how many were ``received`` and ``ended`` (an attempt is one of
+    each), the ``seconds`` that slots spent on those that ended, and when the last of them did (``last_ns``).
+    """
+
+    def __init__(self) -> None:
+        self.received = self.ended = self.last_ns = 0
+        self._times = {eventlog.STARTED: 0, eventlog.ENDED: 0}
+        self._started = self._zero = 0
+
+    def take(self, records: "np.ndarray[Any, Any]") -> None:
+        """Count these records, all of tasks of others."""
+        if not len(records):
+            return
+        self._zero = self._zero or int(records["t_ns"][0])
+        for kind in self._times:
+            self._times[kind] += int((records["t_ns"][records["kind"] == kind] - self._zero).sum())
+        self.received += int(np.count_nonzero(records["kind"] == eventlog.RECEIVED))
+        self._started += int(np.count_nonzero(records["kind"] == eventlog.STARTED))
+        ends = records["t_ns"][records["kind"] == eventlog.ENDED]
+        self.ended += len(ends)
+        self.last_ns = max(self.last_ns, int(ends.max(initial=0)))
+
+    @property
+    def outstanding(self) -> int:
+        """How many were received and have not ended."""
+        return max(0, self.received - self.ended)
+
+    def summary(self, left: int) -> dict[str, float]:
+        """What docs/results.md calls ``others``; empty where there were none."""
+        if not self.received and not left:
+            return {}
+        found = {"ended": self.ended, "left": left, "seconds": self.seconds, "last_ns": self.last_ns}
+        return {name: value for name, value in found.items() if not math.isnan(value)}
+
+    @property
+    def seconds(self) -> float:
+        """Σ ended − Σ started, which needs nobody to tell which end belongs to which start; NaN where some
+        have no end, or ended unstarted.
+        """
+        whole = self._started == self.ended
+        return (self._times[eventlog.ENDED] - self._times[eventlog.STARTED]) / 1e9 if whole else math.nan
 
 
 def collect(folder: Path, choice: npt.NDArray[np.int16], first: int = 0) -> pd.DataFrame:

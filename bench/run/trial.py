@@ -13,11 +13,11 @@ from uuid import uuid4
 
 from bench.events import Recording, no_samples
 from bench.model import Broker, Trial
-from bench.run import conf, environments, saturate
+from bench.run import conf, environments, errorlog, saturate
 from bench.run import fleet as fleets
 from bench.run import publisher as publishers
 from bench.run.broker import Brokers, RunningBroker
-from bench.run.follow import Follower, collect
+from bench.run.follow import Follower, Others, collect
 from bench.run.keeper import Keeper
 from bench.run.probe import Probe
 from bench.run.process import clean_environment, users_environment
@@ -78,6 +78,8 @@ def execute(trial: Trial, around: Surroundings) -> Recording:
             samples=course.probe.frame() if course.probe else no_samples(),
             broker=course.broker_used,
             search=course.found,
+            others=course.others,
+            errors=errorlog.read(folder),
             started_at=started_at,
             outcome=outcome,
             reason=reason,
@@ -108,6 +110,8 @@ class Course:
         tag = str(uuid4())[:24]
         queue = f"bench.{tag.rstrip('-')}"
         queues = conf.queue_names(self.setup, queue)
+        self.queues = tuple(queues.values())
+        self.others: dict[str, float] = {}
         warm_queues = [f"{queue}.warm{n}" for n in range(len(self.setup.groups))]
         self.broker.refuse_used([*queues.values(), *warm_queues])
         stack.callback(self._forget, [queue, *queues.values(), *warm_queues])
@@ -174,6 +178,9 @@ class Course:
             self._check_stall(seen_at, "warm-up", seen, wanted or 0)
             self.around.tick("warm-up", seen, wanted or 0, 0.0, 0, 0.0)
             time.sleep(0.02)
+        if self.setup.app:
+            self.broker.clear(self.queues)  # what the warm-up's tasks have called is not the load
+        self.follower.others = Others()
         self._stage("warmup")
 
     def load(self) -> None:
@@ -186,6 +193,8 @@ class Course:
         else:
             self.publisher.load()
             self.follow(len(self.publisher.choice))
+        left = self._wait_for_others()
+        self.others = self.follower.others.summary(left)
         self._stage("load")
         after = self.broker.stats()
         self.broker_used = {name: value - before.get(name, 0.0) for name, value in after.items()}
@@ -217,6 +226,26 @@ class Course:
                 rate = ended / (now - start)
                 self.around.tick("load", ended, planned, rate, backlog, self.probe.cores_in_use())
         return loaded
+
+    def _wait_for_others(self) -> int:
+        """Until the tasks that the app's tasks have called have ended too; how many are left where none has
+        ended for as long as a stall may last.
+        """
+        others, quiet = self.follower.others, False
+        ended, since = -1, time.monotonic()
+        while self.setup.app and time.monotonic() - since <= self.setup.limits.stall:
+            self._check()
+            left = sum(self.broker.depths(self.queues).values())
+            self.follower.poll()
+            left += others.outstanding
+            if not left and (quiet or not others.received):
+                return 0
+            quiet = not left  # what was just taken from the queue is in neither number for a moment
+            if others.ended > ended:
+                ended, since = others.ended, time.monotonic()
+            self.around.tick("load", self.follower.ended, self.follower.sent, 0.0, left, 0.0)
+            time.sleep(POLL_S)
+        return left if self.setup.app else 0
 
     def _moved(self) -> int:
         """Grows while the trial moves: tasks end, or return to their clients, or a flood fills the queue."""

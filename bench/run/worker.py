@@ -53,7 +53,8 @@ def _load(spec: dict[str, Any]) -> None:
     _sibling("userapp").load(spec["app"], spec["settings"], spec["added"], spec["queues"])
     eventlog = _sibling("eventlog")
     log = eventlog.EventLog(spec["folder"], spec["node"])
-    _sibling("agent").install(log, eventlog, spec)
+    errors = _sibling("errorlog").ErrorLog(spec["folder"], spec["node"])
+    _sibling("agent").install(log, eventlog, errors, spec)
 
 
 if __name__ == "__main__":

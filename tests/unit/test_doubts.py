@@ -126,7 +126,7 @@ def test_too_few_tasks_for_the_percentile() -> None:
 
 def test_few_trials_and_quick_runs() -> None:
     two, one = (doubts(scenario(), trials(scenario(), n))["few-trials"].text for n in (2, 1))
-    assert two == "Only 2 trials a cell: the interval is very wide."
+    assert two == "Only 2 trials a cell: the interval rests on too little to be trusted."
     assert one == "Only 1 trial a cell: the interval is missing."
     assert set(doubts(scenario(), trials(scenario(), 1), quick=True)) == {"quick"}
 
