@@ -29,6 +29,7 @@ RULES: tuple[Rule[Evidence], ...] = (
     outcomes.mismatch,
     delivery.visibility_timeout,
     delivery.disable_prefetch,
+    delivery.rate_limit,
     delivery.priority_prefetch,
     delivery.countdown,
     delivery.events,

@@ -57,6 +57,25 @@ def disable_prefetch(e: Evidence) -> str | None:
 
 
 @rule(
+    "rate-limit",
+    source="A worker holds back what is above the limit and counts it as reserved, so a limited task also keeps"
+    " others from being fetched: far below the limit in a plain worker (Celery 5.7).",
+    advice="Read throughput as that of the limit, or set rate_limit for the task in the workload.",
+)
+def rate_limit(e: Evidence) -> str | None:
+    asked = {part.task for call in e.cell.setup.workload for part in call.calls if part.rate_limit}
+    own = {
+        task: limit
+        for r in e.ok
+        for node in r.effective
+        for task, limit in node.get("rate_limits", {}).items()
+        if task not in asked
+    }
+    named = ", ".join(f"{task} ({limit})" for task, limit in own.items())
+    return f"The app limits the rate of its own tasks: {named}." if own else None
+
+
+@rule(
     "priority-prefetch",
     source="Priorities order a queue. What a worker has taken from it runs in the order in which it came.",
     advice="Use prefetch 1 with acks: late, which holds no more than the slots, or disable_prefetch.",

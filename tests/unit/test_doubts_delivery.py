@@ -109,3 +109,10 @@ def test_events_unless_they_are_the_question() -> None:
     assert told.startswith("The workers run with gossip:")
     assert "events" not in doubts({"workers": "watched"}, fleet=fleet)
     assert "events" not in doubts()
+
+
+def test_a_rate_limit_of_the_apps_own_is_told_and_one_that_is_asked_for_is_not() -> None:
+    limited = ({"rate_limits": {"io.sleep": "200/s"}},)
+    assert "io.sleep (200/s)" in doubts(effective=limited)["rate-limit"].text
+    asked = (replace(SLEEP, rate_limit="200/s"),)
+    assert "rate-limit" not in doubts(effective=limited, workload=asked)
