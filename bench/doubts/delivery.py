@@ -58,8 +58,8 @@ def disable_prefetch(e: Evidence) -> str | None:
 
 @rule(
     "rate-limit",
-    source="A worker holds back what is above the limit and counts it as reserved, so a limited task also keeps"
-    " others from being fetched: far below the limit in a plain worker (Celery 5.7).",
+    source="A worker holds back what is above the limit and counts it as reserved, so a limited task keeps"
+    " others from being fetched, too: a plain worker stayed far below the limit (Celery 5.7).",
     advice="Read throughput as that of the limit, or set rate_limit for the task in the workload.",
 )
 def rate_limit(e: Evidence) -> str | None:
