@@ -55,23 +55,34 @@ def trials(scenarios: Sequence[Scenario], seed: int) -> list[Trial]:
             raise UsageError(f"Two scenarios are called {scenario.name!r}", "Rename one of the files.")
     planned: list[Trial] = []
     for scenario in scenarios:
-        width = len(str(len(scenario.cells)))
-        for block in range(1, scenario.repeats + 1):
-            block_seed = _derive(seed, scenario.name, block)
-            order = list(enumerate(scenario.cells, start=1))
-            random.Random(block_seed).shuffle(order)
-            for number, cell in order:
-                planned.append(
-                    Trial(
-                        id=f"{_slug(scenario.name)}-b{block}-c{number:0{width}}-{cell.id}",
-                        scenario=scenario.name,
-                        cell=cell,
-                        block=block,
-                        position=len(planned) + 1,
-                        seed=block_seed,
-                    )
-                )
+        for number in range(1, scenario.repeats + 1):
+            planned += block(scenario, number, seed, first=len(planned) + 1)
     return planned
+
+
+def block(
+    scenario: Scenario, number: int, seed: int, *, first: int, only: Collection[str] | None = None
+) -> list[Trial]:
+    """One pass over the cells (those whose ids are among ``only``), in the block's own order; ``first`` is
+    the position of its first trial.
+    """
+    width = len(str(len(scenario.cells)))
+    block_seed = _derive(seed, scenario.name, number)
+    order = list(enumerate(scenario.cells, start=1))
+    random.Random(block_seed).shuffle(order)
+    return [
+        Trial(
+            id=f"{_slug(scenario.name)}-b{number}-c{place:0{width}}-{cell.id}",
+            scenario=scenario.name,
+            cell=cell,
+            block=number,
+            position=position,
+            seed=block_seed,
+        )
+        for position, (place, cell) in enumerate(
+            (each for each in order if only is None or each[1].id in only), start=first
+        )
+    ]
 
 
 def missing(planned: Sequence[Trial], done: Collection[str]) -> list[Trial]:

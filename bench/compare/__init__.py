@@ -15,7 +15,7 @@ from bench.compare.checks import Pair as Pair
 from bench.compare.checks import checks
 from bench.compare.sides import Difference, Matched, of_runs
 from bench.compare.sides import within as _within
-from bench.effects import MARGIN
+from bench.effects import MARGIN, SIGNIFICANCE
 from bench.measured import Doubt
 from bench.model import Scenario
 from bench.store import Run
@@ -31,7 +31,8 @@ MACHINE = ("host.cpu", "host.cores", "host.quota_cores", "host.memory", "host.ma
 class Comparison:
     """All checks of ``candidate`` against ``base`` (names of runs, or of values of the axis ``by``).
 
-    ``by_block``: trials are paired, as they come from one run. ``margin``: 0.02 is 2 %.
+    ``by_block``: trials are paired, as they come from one run. ``margin``: 0.02 is 2 %. ``confidence`` of the
+    intervals.
     """
 
     base: str
@@ -42,6 +43,7 @@ class Comparison:
     matched: Matched
     checks: tuple[Check, ...]
     doubts: tuple[Doubt, ...] = ()
+    confidence: float = 1 - SIGNIFICANCE
 
     def count(self, verdict: str) -> int:
         """How many checks have this verdict."""
@@ -66,10 +68,17 @@ def runs(base: Run, candidate: Run, *, metrics: Sequence[str] = (), margin: floa
 
 
 def within(
-    run: Run, by: str, baseline: str, *, metrics: Sequence[str] = (), margin: float = MARGIN
+    run: Run,
+    by: str,
+    baseline: str,
+    *,
+    metrics: Sequence[str] = (),
+    margin: float = MARGIN,
+    alpha: float = SIGNIFICANCE,
 ) -> Comparison:
-    """Each other value of the axis ``by`` against ``baseline``, block by block; UsageError where there is no
-    such axis or value.
+    """Each other value of the axis ``by`` against ``baseline``, block by block; ``alpha`` as in ``checks``.
+
+    Raises UsageError where there is no such axis or value.
     """
     matched = _within(run, by, baseline)
     others = dict.fromkeys(pair.candidate for pair in matched.pairs)
@@ -80,7 +89,10 @@ def within(
         by_block=True,
         margin=margin,
         matched=matched,
-        checks=checks(matched.pairs, metrics or metrics_of(run.scenarios), by_block=True, margin=margin),
+        checks=checks(
+            matched.pairs, metrics or metrics_of(run.scenarios), by_block=True, margin=margin, alpha=alpha
+        ),
+        confidence=1 - alpha,
     )
 
 

@@ -21,6 +21,9 @@ from bench.stats.contrast import Contrast
 from bench.stats.paired import holm
 
 WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"
+MISSED = 0.05
+"""Chance that something just beyond the margin is shown to be "no worse": one-sided, as is usual for
+equivalence (D. J. Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987)."""
 VERDICTS = (WORSE, BETTER, UNDECIDED, SAME)
 """In the order in which they are told: first what calls for something to be done."""
 
@@ -49,7 +52,8 @@ class Check:
     ``values``: of every trial on both sides, matched by position where ``pairs`` is true. ``p`` is adjusted
     for all checks of the comparison. ``smallest``: the smallest change (0.05: 5 %; of a count, tasks a trial)
     that these trials could have shown with a chance of 80 %. ``more``: how many more blocks would decide if
-    nothing else changed; None where that is known not to help, or not to be had.
+    nothing else changed; None where that is known not to help, or not to be had. ``no_worse``: shown to be no
+    worse than the margin allows, with an error of ``MISSED``.
     """
 
     pair: Pair
@@ -62,7 +66,13 @@ class Check:
     p: float | None = None
     smallest: float | None = None
     more: int | None = None
+    no_worse: bool = False
     why: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is shown to be no worse than the margin allows: same, better, or between the two."""
+        return self.verdict in (SAME, BETTER) or self.no_worse
 
     @property
     def n(self) -> int:
@@ -86,9 +96,15 @@ class _Judged:
 
 
 def checks(
-    pairs: Iterable[Pair], metrics: Sequence[str], *, by_block: bool, margin: float = MARGIN
+    pairs: Iterable[Pair],
+    metrics: Sequence[str],
+    *,
+    by_block: bool,
+    margin: float = MARGIN,
+    alpha: float = SIGNIFICANCE,
 ) -> tuple[Check, ...]:
-    """Every metric of every pair, judged together. ``margin``: 0.02 is 2 %.
+    """Every metric of every pair, judged together. ``margin``: 0.02 is 2 %; ``alpha``: the chance that any
+    difference is falsely shown to be beyond it, and 1 − alpha the confidence of the intervals.
 
     A metric that neither side of a pair has is left out; one that only one side has is undecided.
     """
@@ -98,8 +114,17 @@ def checks(
         for metric in metrics
         if any(metric in trial.metrics for side in pair.trials for trial in side) or any(pair.failed)
     ]
-    raw = [1.0 if each.found is None else contrast.p_beyond(each.found, each.margin) for each in judged]
-    return tuple(_check(each, p, len(judged)) for each, p in zip(judged, holm(raw), strict=True))
+    able = [each for each in judged if each.found is not None and not _flat(each.found)]
+    raw = [contrast.p_beyond(each.found, each.margin) for each in able if each.found is not None]
+    adjusted = dict(zip(map(id, able), holm(raw), strict=True))
+    return tuple(_check(each, adjusted.get(id(each), 1.0), len(able), alpha) for each in judged)
+
+
+def _flat(found: Contrast) -> bool:
+    """No difference in any trial, so that nothing could ever be told apart: such a check takes nothing away
+    from the others (R. E. Tarone, Biometrics 46, 1990).
+    """
+    return found.mean == 0 and found.error == 0
 
 
 def _judged(pair: Pair, metric: str, *, by_block: bool, margin: float) -> _Judged:
@@ -147,14 +172,14 @@ def _missing(pair: Pair, metric: str, *, by_block: bool) -> str:
     return "No block has both." if by_block else "One side has no such number."
 
 
-def _check(judged: _Judged, p: float, family: int) -> Check:
+def _check(judged: _Judged, p: float, family: int, alpha: float) -> Check:
     pair, metric, found, margin = judged.pair, judged.metric, judged.found, judged.margin
     if found is None:
         return Check(pair=pair, metric=metric, verdict=UNDECIDED, values=judged.values, why=judged.why)
-    lower, upper = contrast.interval(found)
-    alpha = SIGNIFICANCE / family
-    verdict = _verdict(metric, found.mean, (lower, upper), margin, p)
-    total = contrast.trials_to_decide(found, margin, alpha) if verdict == UNDECIDED else None
+    lower, upper = contrast.interval(found, 1 - alpha)
+    each = alpha / max(1, family)
+    verdict = _verdict(metric, found.mean, (lower, upper), margin, significant=p < alpha)
+    total = contrast.trials_to_decide(found, margin, each) if verdict == UNDECIDED else None
     back = _difference if metric in COUNTS else math.exp
     change = _difference if metric in COUNTS else math.expm1
     return Check(
@@ -166,18 +191,23 @@ def _check(judged: _Judged, p: float, family: int) -> Check:
         lower=back(lower),
         upper=back(upper),
         p=p,
-        smallest=change(contrast.smallest_shown(found, margin, alpha)),
+        smallest=change(contrast.smallest_shown(found, margin, each)),
         more=None if total is None else total - found.n,
+        no_worse=_no_worse(metric, contrast.interval(found, 1 - 2 * MISSED), margin),
         why=_why(verdict, (lower, upper), margin, family),
     )
+
+
+def _no_worse(metric: str, ends: tuple[float, float], margin: float) -> bool:
+    return ends[0] >= -margin if metric in HIGHER_IS_BETTER else ends[1] <= margin
 
 
 def _difference(value: float) -> float:
     return value
 
 
-def _verdict(metric: str, mean: float, ends: tuple[float, float], margin: float, p: float) -> str:
-    if p < SIGNIFICANCE and abs(mean) > margin:
+def _verdict(metric: str, mean: float, ends: tuple[float, float], margin: float, *, significant: bool) -> str:
+    if significant and abs(mean) > margin:
         return BETTER if (mean > 0) == (metric in HIGHER_IS_BETTER) else WORSE
     return SAME if -margin <= ends[0] and ends[1] <= margin else UNDECIDED
 
