@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli import beliefs, compare, look, prepare, run
+from bench.cli import beliefs, check, compare, look, prepare, run
 from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
 
 HELP = """\b
@@ -56,6 +56,7 @@ for verb in (
     look.list_,
     look.report,
     compare.compare,
+    check.check,
     beliefs.beliefs,
     prepare.doctor,
 ):

@@ -71,7 +71,7 @@ def compare(
     from bench import store
     from bench.report import compare_page, comparison
 
-    _check_metrics(metrics)
+    check_metrics(metrics)
     first = store.open_run(places["results"], base)
     if by is not None:
         if candidate is not None:
@@ -101,7 +101,8 @@ def compare(
         click.echo(compare_page.write(found, (first, second), places["reports"]))
 
 
-def _check_metrics(metrics: tuple[str, ...]) -> None:
+def check_metrics(metrics: tuple[str, ...]) -> None:
+    """Raises UsageError for a name that is no metric."""
     from bench.measured import METRICS
     from bench.scenario.mistakes import did_you_mean
 

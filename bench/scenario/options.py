@@ -13,7 +13,7 @@ from bench.scenario.explain import check_broker, instead
 from bench.scenario.keys import HEAD_KEYS, MATRIX_WORDS, TOP_KEYS
 from bench.scenario.mistakes import Mistake, PathError, Steps, did_you_mean, safe
 from bench.scenario.paths import canonical, replace, steps, unknown
-from bench.scenario.variant_keys import AXIS
+from bench.scenario.variant_keys import AXIS, of_text
 from bench.units import hide_password
 
 
@@ -38,15 +38,18 @@ class Options:
             except ValueError as error:  # PathError is one
                 self._wrong(place, (), str(error))
 
-    def set_variants(self, variants: Mapping[str, Any] | None) -> None:
-        """Make the file's ``variants``, or these instead, the first axis of the matrix."""
+    def set_variants(self, variants: Mapping[str, str] | None) -> None:
+        """Make the file's ``variants`` the first axis of the matrix, or these instead: name → one of the
+        file's, or what the command line calls an environment.
+        """
         data, marks = self._document.data, self._document.marks
         axis: Steps = ("matrix", AXIS)
         if variants is None and "variants" not in data:
             return
         matrix = data.get("matrix", {})
         if variants is not None:
-            found: Any = variants
+            known = data.get("variants") or {}
+            found: Any = {name: known.get(text) or of_text(text) for name, text in variants.items()}
             marks.give(axis, found, "the command line")
         else:
             found = data["variants"]

@@ -66,7 +66,7 @@ def load(
     repeats: int | None = None,
     broker: str | None = None,
     app: str | None = None,
-    variants: Mapping[str, Any] | None = None,
+    variants: Mapping[str, str] | None = None,
     quick: bool = False,
     check_gate: CheckGate | None = None,
     outside: Outside | None = None,
@@ -76,7 +76,7 @@ def load(
     ``sets``: "path=value", values in YAML, instead of what the file says; the path of an axis
     replaces the whole axis. ``only``: "path=label" keeps the cells with that label; of several labels any.
     ``broker``: a kind or a URL. ``app``: whose tasks these are where the file does not say. ``variants``:
-    environments by name, as under that key, instead of the file's.
+    environments by name instead of the file's, as the command line calls them.
     ``check_gate`` raises ValueError with a sentence for a gate it cannot read.
     ``outside`` knows Celery's settings and the user's app.
     Raises ScenarioError with every mistake of the file and of ``sets``, UsageError for ``only``.

@@ -1,5 +1,7 @@
 """The keys of an environment: what workers and loader run in, instead of what the harness runs in."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,6 +61,22 @@ def variant_noun(keys: VariantKeys) -> model.Variant:
         source=source if at else keys.source,
         revision=revision if at else "",
     )
+
+
+def of_text(text: str) -> dict[str, Any]:
+    """The keys of an environment that the command line names: an interpreter, a folder, ``FOLDER@REVISION``,
+    or else requirements with spaces between them; nothing is the environment of celery-bench itself.
+    """
+    folder, at, _ = text.rpartition("@")
+    if not text:
+        return {}
+    if Path(text).is_dir() or (at and Path(folder).is_dir()):
+        return {
+            "source": str(Path(folder).absolute()) + text[len(folder) :] if at else str(Path(text).absolute())
+        }
+    if Path(text).is_file() and os.access(text, os.X_OK):
+        return {"python": str(Path(text).absolute())}
+    return {"requirements": shlex.split(text)}
 
 
 def beside(folder: Path, variant: model.Variant) -> model.Variant:

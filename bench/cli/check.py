@@ -1,0 +1,181 @@
+"""``check``: did this change make it slower? One answer and one exit code, for CI."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli.common import console, echo_json, load
+from bench.cli.compare import Share, check_metrics
+from bench.cli.run import fresh_seed
+from bench.errors import (
+    EXIT_ENVIRONMENT,
+    EXIT_GATE_FAILED,
+    EXIT_INCONCLUSIVE,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from bench.compare import Comparison
+    from bench.report.ci import Verdict
+    from bench.search.check import Checking
+    from bench.store import Run
+
+SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A duration with its unit: 90s, 10m."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        from bench.units import duration
+
+        if isinstance(value, float):
+            return value
+        try:
+            return duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.argument("file", metavar="SCENARIO")
+@click.option("--base", metavar="ENV", help="What to compare with: a variant of the scenario, or see below.")
+@click.option(
+    "--head", metavar="ENV", help="What is checked; by default the environment of celery-bench itself."
+)
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Check this (again for more).")
+@click.option(
+    "--margin", type=Share(), default="2%", show_default=True, help="A slowdown that does not matter."
+)
+@click.option(
+    "--budget", type=Seconds(), default="10m", show_default=True, help="No block begins after that."
+)
+@click.option(
+    "--undecided", type=click.Choice(["pass", "fail"]), default="fail", show_default=True,
+    help="Whether what stays open ends with exit code 0 or 6.",
+)  # fmt: skip
+@click.option("--seed", type=int, help="Order of trials and tasks; drawn and recorded when not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict and every check as JSON.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML to this file."
+)
+@click.option(
+    "--markdown", type=click.Path(path_type=Path, dir_okay=False), envvar=SUMMARY, show_envvar=True,
+    help="Append Markdown for a pull request to this file.",
+)  # fmt: skip
+@click.pass_obj
+def check(
+    places: dict[str, Path],
+    file: str,
+    base: str | None,
+    head: str | None,
+    metrics: tuple[str, ...],
+    margin: float,
+    budget: float,
+    undecided: str,
+    seed: int | None,
+    as_json: bool,
+    junit: Path | None,
+    markdown: Path | None,
+) -> None:
+    """Check that SCENARIO did not become slower from --base to --head, in one session.
+
+    \b
+    celery-bench check s.yaml --base celery==5.6.* --head celery==5.7.*    packages (several: quote them)
+    celery-bench check s.yaml --base ../proj@main --head ../proj           a commit, and the folder as it is
+    celery-bench check s.yaml --base /venvs/old/bin/python                 against what is installed here
+    celery-bench check s.yaml                                              the scenario's own `variants`
+
+    Trials of both sides run in turn, in blocks. A short look comes first; only what is not settled then is
+    measured again, with fresh blocks, until all is settled or the budget is spent.
+
+    \b
+    Exit code 0 no regression, 5 regression, 6 undecided, 3 could not measure.
+    """
+    from bench import store
+    from bench.report import ci
+    from bench.run import session
+    from bench.search.check import Checking
+
+    check_metrics(metrics)
+    scenarios = load([file], variants=_sides(base, head))
+    session.preflight(scenarios, tell=lambda text: click.echo(text, err=True))
+    (asked,) = scenarios
+    baseline, *others = dict.fromkeys(str(cell.settings.get("variant", "")) for cell in asked.cells)
+    if not baseline or not others:
+        raise UsageError(
+            "There is nothing to compare.", "Name --base, or at least two `variants` in the scenario."
+        )
+    seed = fresh_seed() if seed is None else seed
+    meta = session.describe(scenarios, seed=seed, quick=False, command=["celery-bench", *sys.argv[1:]])
+    target = store.create(places["results"], None, meta)
+    began = time.monotonic()
+    checking = Checking(
+        target, asked, by="variant", baseline=baseline, seed=seed, metrics=metrics, margin=margin,
+        expired=lambda: time.monotonic() - began > budget,
+    )  # fmt: skip
+    if not _measure(target, checking, len(asked.cells)):
+        click.echo("Interrupted: there is no verdict.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    found = checking.comparison
+    assert found is not None
+    whole = ci.verdict(found, blocks=checking.blocks, seconds=time.monotonic() - began)
+    _tell(found, whole, as_json=as_json)
+    if junit:
+        junit.write_text(ci.as_junit(found, whole, undecided_passes=undecided == "pass"), encoding="utf-8")
+    if markdown:
+        with markdown.open("a", encoding="utf-8") as summary:
+            summary.write(ci.as_markdown(found, whole))
+    sys.exit(_exit_code(whole, undecided))
+
+
+def _sides(base: str | None, head: str | None) -> dict[str, str] | None:
+    """The two variants as the command line names them; None: those of the scenario."""
+    if base is None and head is None:
+        return None
+    if base is None:
+        raise UsageError("--head needs something to be compared with.", "Name --base, too.")
+    return {"base": base, "head": head or ""}
+
+
+def _measure(target: "Run", checking: "Checking", cells: int) -> bool:
+    """Run the check's trials; False where that was interrupted."""
+    from bench.report import terminal
+    from bench.run import session
+    from bench.search.check import LOOKS
+
+    with target.writing(), terminal.for_console(console(stderr=True)) as progress:
+        try:
+            most = cells * LOOKS[-1]
+            return session.run(target, checking.trials(), progress, total=most, done=0, estimate_s=0.0)
+        finally:
+            target.discard_if_empty()
+
+
+def _tell(found: "Comparison", whole: "Verdict", *, as_json: bool) -> None:
+    from bench.report import ci, comparison
+
+    if as_json:
+        echo_json(ci.as_json(found, whole))
+        return
+    comparison.render(found, console())
+    click.echo(f"{whole.word.capitalize()}: {whole.text}\n({whole.how})")
+
+
+def _exit_code(whole: "Verdict", undecided: str) -> int:
+    from bench.report import ci
+
+    return {
+        ci.NO_REGRESSION: EXIT_OK,
+        ci.REGRESSION: EXIT_GATE_FAILED,
+        ci.UNDECIDED: EXIT_INCONCLUSIVE if undecided == "fail" else EXIT_OK,
+        ci.NOT_MEASURED: EXIT_ENVIRONMENT,
+    }[whole.word]
