@@ -1,7 +1,6 @@
 """What no single key shows: tasks that don't take their arguments, settings that don't go together."""
 
 import contextlib
-import difflib
 import functools
 import importlib.util
 import inspect
@@ -11,14 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench import model, settings
+from bench import model
 from bench.scenario.abilities import impossible
 from bench.scenario.argument_checks import TaskArguments, first_row
-from bench.scenario.broker_keys import URL_SCHEMES, kind_of
+from bench.scenario.broker_keys import OF_APP, URL_SCHEMES, kind_of
 from bench.scenario.canvas_keys import places
 from bench.scenario.load_checks import load_mistakes
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
 from bench.scenario.outside import AppError, Arguments, Outside, Tasks
+from bench.scenario.setting_checks import option_mistakes, setting_mistakes
 
 
 def installed(package: str) -> bool:
@@ -58,7 +58,10 @@ class Checker:
         yield from broker_mistakes(setup.broker)
         yield from self._broker_of_app(setup)
         yield from impossible(setup, self._installed)
-        yield from self._settings(setup)
+        yield from self._results_of_app(setup)
+        yield from setting_mistakes(setup.settings, self._outside.settings())
+        if setup.variant.is_here:
+            yield from option_mistakes(setup.broker, self._outside.options(setup.broker.kind))
         yield from self._workload(setup)
         yield from load_mistakes(setup.load, self._check_gate)
 
@@ -82,18 +85,15 @@ class Checker:
             for mistake in broker_mistakes(model.Broker(url=url)):
                 yield Mistake(path=("broker",), text=f"the app's own broker: {mistake.text}")
 
-    def _settings(self, setup: model.Setup) -> Iterator[Mistake]:
-        """Settings that Celery does not know, or that have a key of their own here."""
-        for name in setup.settings:
-            path: Steps = ("settings", name)
-            if name in settings.OWN:
-                yield Mistake(path=path, text=f"has a key of its own here: {settings.OWN[name]!r}")
-            elif name in settings.HARNESS:
-                yield Mistake(path=path, text="is what the measuring rests on. Leave it out")
-            elif self._outside.settings and name not in (known := self._outside.settings()):
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else "Names are in Celery's manual, in lower case"
-                yield Mistake(path=path, text=f"Celery has no such setting. {hint}")
+    def _results_of_app(self, setup: model.Setup) -> Iterator[Mistake]:
+        """An app that keeps no results: Celery would throw them away without a word."""
+        if setup.app and setup.messages.results == OF_APP:
+            with contextlib.suppress(AppError):  # told of the workload
+                if self._outside.results(setup.app).partition("://")[0] in ("", "disabled"):
+                    text = (
+                        f"the app {setup.app} keeps no results. Set its `result_backend`, or write `broker`"
+                    )
+                    yield Mistake(path=("messages", "results"), text=text, also=(("app",),))
 
     def _workload(self, setup: model.Setup) -> Iterator[Mistake]:
         for index, entry in enumerate(setup.workload):
