@@ -16,6 +16,8 @@ from bench.scenario.outside import AppError, Arguments
 Row = list[Any] | dict[str, Any] | Arguments
 """Positional arguments, keyword arguments, or both as a callable returns them."""
 
+_TWICE = "give {!r} as well, and a task takes it once. Leave one of the two out"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskArguments:
@@ -57,17 +59,15 @@ class TaskArguments:
             text = "has no effect beside rows that are lists. Write it into each row"
             yield Mistake(path=(*self.path, "args"), text=text, also=(source,))
         elif isinstance(row, dict):
-            given: dict[str, Steps] = {name: ("kwargs", name) for name in call.kwargs}
-            given |= {"payload": ("payload",)} if call.payload is not None else {}
-            for name in row.keys() & given.keys():
-                text = (
-                    f"`arguments` give {name!r} as well, and a task takes it once. Leave one of the two out"
-                )
-                yield Mistake(path=(*self.path, *given[name]), text=text, also=(source,))
+            for name in [name for name in call.kwargs if name in row]:
+                text = f"`arguments` {_TWICE.format(name)}"
+                yield Mistake(path=(*self.path, "kwargs", name), text=text, also=(source,))
 
     def _bound(self, call: TaskCall) -> Iterator[Mistake]:
         """What the task does not take: a name, too many or too few, a value of another kind."""
         path, signature = self.path, self.signature
+        if call.payload is not None and "payload" in call.kwargs:
+            yield Mistake(path=(*path, "payload"), text=f"the other arguments {_TWICE.format('payload')}")
         kwargs = dict(call.kwargs) if call.payload is None else {**call.kwargs, "payload": None}
         unknown = [n for n in kwargs if n not in signature.parameters and not _takes_any(signature)]
         for name in unknown:

@@ -83,8 +83,11 @@ def _check_rest(keys: Mapping[str, Any], wrong: list[Steps], check: Check) -> li
 
 
 def _share_arguments(path: Steps, wrong: Steps) -> bool:
-    """Whether both are where one task has its arguments from."""
-    return path[:-1] == wrong[:-1] and {*path[-1:], *wrong[-1:]} <= _ARGUMENTS
+    """Whether both are where one task has its arguments from, and ``path`` names none of these."""
+    depth = len(wrong) - 1
+    key, *below = path[depth:] or ("",)
+    is_whole = all(isinstance(step, int) for step in below)
+    return path[:depth] == wrong[:depth] and {key, wrong[-1]} <= _ARGUMENTS and is_whole
 
 
 def check_broker(

@@ -56,6 +56,7 @@ def test_a_mistake_beside_the_rows_is_told_once_where_it_stands(load: Load) -> N
         ("{arguments: [{to: a, template: b}], kwargs: {template: c}}", "kwargs.template", "give 'template'"),
         ("{arguments: rows.csv, kwargs: {template: c, size: 3}}", "kwargs.template", "give 'template'"),
         ("{arguments: [{to: a, template: b, payload: c}], payload: 1KiB}", "payload", "give 'payload'"),
+        ("{kwargs: {to: a, template: b, payload: c}, payload: 1KiB}", "payload", "give 'payload'"),
         ("{arguments: [[a, b]], args: [c]}", "args", "Write it into each row"),
         ("{arguments: 'proj:make', args: [c]}", "args", "gives all arguments"),
         ("{arguments: 'proj:make', kwargs: {size: 3}}", "kwargs", "gives all arguments"),
@@ -78,6 +79,7 @@ def test_arguments_that_cannot_be_read_are_not_told_to_be_missing(load: Load) ->
     (told,) = refused(load, '  {task: proj.send, arguments: ["a"]}')
     assert told.startswith("5: workload.arguments: must be a CSV file")
     assert len(refused(load, "  {task: proj.send, kwargs: 3}")) == 1
+    assert len(refused(load, "  {task: proj.send, kwargs: 3, arguments: [[a], [b]]}")) == 1
     assert len(refused(load, "  {task: proj.send, arguments: 3, kwargs: {siz: 1}}")) == 2
 
 
