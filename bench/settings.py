@@ -132,6 +132,9 @@ OWN = {
 }
 """Celery's settings that a scenario asks for by a key of its own."""
 
+OPTIONS_OWN = {"visibility_timeout": "delivery.visibility_timeout"}
+"""The same of the options of kombu's transport."""
+
 HARNESS = frozenset(
     {
         "task_default_queue",

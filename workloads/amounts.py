@@ -109,6 +109,8 @@ def _problem_of(kind: str, given: Any, wanted: tuple[str, ...]) -> str:
         return f"{', '.join(wanted)} below `{kind}`"
     if not all(_positive(given[name], zero=name != "median") for name in wanted) or given.get("share", 0) > 1:
         return f"numbers that are not negative below `{kind}`, and a share of at most 1"
+    if kind == "bimodal" and given["short"] > given["long"]:
+        return "a `long` that is not below `short`"
     return ""
 
 

@@ -2,7 +2,10 @@
 
 import os
 import random
-from typing import NoReturn
+from typing import Annotated, NoReturn
+
+Share = Annotated[float, "from 0 to 1"]
+"""A probability, or so many of all."""
 
 
 def draw(purpose: str = "") -> float:
@@ -41,7 +44,7 @@ def again(error: Exception, *, retries: int, backoff: float, jitter: bool = True
     raise task.retry(exc=error, countdown=wait, max_retries=retries)
 
 
-def flaky(chance: float = 0.2, retries: int = 3, backoff: float = 0.1, jitter: bool = True) -> int:
+def flaky(chance: Share = 0.2, retries: int = 3, backoff: float = 0.1, jitter: bool = True) -> int:
     """Fail with probability ``chance`` in each attempt, drawn from the task and the attempt; be
     retried after ``backoff`` × 2^attempt seconds (``jitter``: between nothing and that), fail for good
     after ``retries``.

@@ -5,6 +5,8 @@ import os
 import random
 import signal
 
+from .attempts import Share
+
 
 def noop(payload: object = None, reply: int = 0) -> str | None:  # noqa: ARG001  it is there to be carried
     """Nothing: what is left is Celery itself. ``payload`` travels along; ``reply`` characters come back."""
@@ -16,13 +18,13 @@ def _text(length: int) -> str:
     return random.Random(length).randbytes(length // 2 + 1).hex()[:length]
 
 
-def fail(chance: float = 1.0) -> None:
+def fail(chance: Share = 1.0) -> None:
     """Fail with probability ``chance``, drawn from the task's id: the same id always ends the same way."""
     if _draw() < chance:
         raise RuntimeError("this task fails on purpose")
 
 
-def crash(chance: float = 1.0) -> None:
+def crash(chance: Share = 1.0) -> None:
     """Kill its own process with probability ``chance``, as running out of memory would; a message that comes
     again is spared.
     """

@@ -5,10 +5,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from .attempts import Share
+
 DAY_S = 24 * 3600.0
 
 
-def clean(files: int = 100, kib: float = 4.0, stale: float = 0.5) -> int:
+def clean(files: int = 100, kib: float = 4.0, stale: Share = 0.5) -> int:
     """Make ``files`` files of ``kib`` KiB in the trial's temporary folder, the share ``stale`` of them two
     days old; then look at each and delete those older than a day. The rest goes with its folder. Returns
     how many were deleted for their age.

@@ -6,7 +6,7 @@ import time
 from urllib.parse import urlencode, urlsplit
 
 from .amounts import Amount, draw
-from .attempts import again, key
+from .attempts import Share, again, key
 
 
 def sleep(seconds: Amount) -> None:
@@ -24,7 +24,7 @@ def http_get(seconds: Amount = 0.05) -> int:
 
 
 def http_call(
-    seconds: Amount = 0.03, jitter: float = 0.03, errors: float = 0.02, retries: int = 3, backoff: float = 0.1
+    seconds: Amount = 0.03, jitter: float = 0.03, errors: Share = 0.02, retries: int = 3, backoff: float = 0.1
 ) -> int:
     """Call a slow API: the loopback server answers after ``seconds`` and up to ``jitter`` seconds more, with
     probability ``errors`` by a 503, the same for the same task and attempt. A 503 is retried like ``flaky``,

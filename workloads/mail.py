@@ -2,12 +2,12 @@
 
 import os
 
-from .attempts import again, key
+from .attempts import Share, again, key
 
 
 def send(
     kib: float = 4.0,
-    refusals: float = 0.05,
+    refusals: Share = 0.05,
     retries: int = 3,
     backoff: float = 0.1,
     jitter: bool = True,

@@ -5,7 +5,7 @@ import inspect
 import json
 import subprocess
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,17 +110,46 @@ class _Elsewhere:
 ELSEWHERE = _Elsewhere()
 
 
-@functools.cache
-def celery_settings() -> Collection[str]:
-    """The names of all settings that the installed Celery knows."""
-    from celery.app.defaults import SETTING_KEYS
+_LOOSE = (
+    *("_password", "_secret_access_key", "_use_ssl", "_port", "_rate_limit", "_priority", "_stdouts_level"),
+    "_auth_kwargs",
+)
+"""How settings end that take more than Celery's table of types says, or must not be quoted."""
 
-    return frozenset(SETTING_KEYS)
+
+@functools.cache
+def celery_settings() -> Mapping[str, str]:
+    """All settings that the installed Celery knows, and their types."""
+    from celery.app.defaults import NAMESPACES, flatten
+
+    types = {name: getattr(option.type, "__name__", option.type) for name, option in flatten(NAMESPACES)}
+    return {name: "any" if name.endswith(_LOOSE) else type_ for name, type_ in types.items()}
+
+
+_IN_THE_URL = {"host", "userid", "password", "virtual_host"}
+_OF_RETRIES = ("max_retries", "interval_start", "interval_step", "interval_max", "connect_retries_timeout")
+"""What any connection takes (kombu/connection.py)."""
+_OF_REDIS = ("polling_interval", "reauth_check_interval", "retry_on_error")
+"""What the transport reads besides those that it lists (kombu/transport/redis.py and virtual/base.py)."""
+
+
+@functools.cache
+def transport_options(kind: str) -> Collection[str]:
+    """The options that kombu's transport takes for this kind of broker."""
+    if kind == "rabbitmq":
+        from kombu.transport.pyamqp import Connection
+
+        return {*inspect.signature(Connection).parameters, *_OF_RETRIES} - {*_IN_THE_URL, "kwargs"}
+    from kombu.transport.redis import Channel
+
+    return {*Channel.from_transport_options, *_OF_RETRIES, *_OF_REDIS}
 
 
 OUTSIDE = Outside(
     settings=celery_settings,
+    options=transport_options,
     tasks=lambda app: look(app).tasks,
     broker=lambda app: look(app).broker,
+    results=lambda app: look(app).results,
     arguments=draw,
 )

@@ -35,8 +35,6 @@ _SINCE = {
 }
 _PACKAGES = {"brotli": "brotli", "zstd": "zstandard", "msgpack": "msgpack"}
 """What kombu needs for a compression or serializer that does not come with Python."""
-_CELERYS = "CELERY_"
-"""Celery takes its broker, loader and more from variables that begin so, before it looks at its settings."""
 _REDIS_PRIORITIES = 9
 """Redis and Valkey know 0 to 9 (kombu/transport/redis.py, PRIORITY_STEPS)."""
 
@@ -120,12 +118,6 @@ def _bounds(group: model.Workers, path: Steps) -> Found:
     if group.heartbeat and group.heartbeat % 1:
         text = f"Celery counts whole seconds, so {group.heartbeat:g} s are impossible. Write 1s, 2s …"
         yield _mistake((*path, "heartbeat"), text)
-    for name in group.env:
-        if name.startswith(_CELERYS):
-            text = (
-                f"{name} would overrule what the trial sets. Use the key that is meant for it, or `settings`"
-            )
-            yield _mistake((*path, "env", name), text)
     if group.soft_time_limit and group.time_limit and group.soft_time_limit >= group.time_limit:
         text = "is not below `time_limit`, so the task would be ended before it is interrupted"
         yield _mistake((*path, "soft_time_limit"), text, (*path, "time_limit"))
@@ -150,7 +142,8 @@ def _queues(setup: model.Setup) -> Found:
     for index, group in enumerate(setup.fleet):
         if group.queues and not routed.intersection(group.queues):
             text = f"no task goes to {' or '.join(group.queues)}: this group would be idle. Add a route"
-            yield _mistake(("workers", index, "queues"), text, ("routes",))
+            of_tasks = tuple((*place, "task") for _, place in calls)
+            yield _mistake(("workers", index, "queues"), text, ("routes",), *of_tasks)
 
 
 def _broker(broker: model.Broker) -> Found:

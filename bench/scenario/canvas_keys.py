@@ -4,6 +4,7 @@ A new canvas is a model here, its shape is in ``bench/canvas.py``, how it is pub
 ``bench/run/canvases.py``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -11,17 +12,27 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from bench.canvas import CANVASES, MAPS, TaskCall
 from bench.scenario.fields import AsSchema, Duration, Keys, Schema, SizeFromZero
-from bench.scenario.mistakes import Steps
+from bench.scenario.mistakes import Steps, shown
 
 _ITEMS_MOST = 1_000_000
 PARTS_MOST = 10_000
 _LIST_MOST = 1000
+_RATE_LIMIT = re.compile(r"\d+(\.\d+)?/[smh]")
+_RATE_LIMIT_TEXT = AsSchema(lambda _: {"type": "string", "pattern": f"^{_RATE_LIMIT.pattern}$"})
 
 
 def _arguments(value: Any) -> Any:
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, list | dict) for v in value)):
         return value
     raise ValueError("must be a CSV file, `module:callable`, or a list of lists and mappings")
+
+
+def _rate_limit(value: Any) -> Any:
+    if isinstance(value, str) and _RATE_LIMIT.fullmatch(value):
+        return value
+    if type(value) in (int, float):
+        raise ValueError(f"{shown(value)} has no unit. Write a rate such as {shown(value)}/s")
+    raise ValueError(f"{shown(value)} is not a rate. Write a number with /s, /m or /h, as in 10/s")
 
 
 _ARGUMENTS = AsSchema(lambda _: {"anyOf": [{"type": "string"}, {"type": "array"}]})
@@ -63,9 +74,8 @@ class CallKeys(_MessageKeys):
         description="Records of about this size travel along as the argument `payload`",
         examples=["64KiB"],
     )
-    rate_limit: str | None = Field(
+    rate_limit: Annotated[str, BeforeValidator(_rate_limit), _RATE_LIMIT_TEXT] | None = Field(
         default=None,
-        pattern=r"^\d+(\.\d+)?/[smh]$",
         description="At most so many starts in each worker",
         examples=["10/s"],
     )

@@ -1,28 +1,24 @@
 """What no single key shows: tasks that don't take their arguments, settings that don't go together."""
 
 import contextlib
-import csv
-import difflib
 import functools
 import importlib.util
 import inspect
-import json
-import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from bench import model, settings
-from bench.canvas import MAPS
+from bench import model
 from bench.scenario.abilities import impossible
-from bench.scenario.broker_keys import URL_SCHEMES, kind_of
+from bench.scenario.argument_checks import TaskArguments, first_row
+from bench.scenario.broker_keys import OF_APP, URL_SCHEMES, kind_of
 from bench.scenario.canvas_keys import places
 from bench.scenario.load_checks import load_mistakes
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
-from bench.scenario.outside import AppError, Outside, Tasks
+from bench.scenario.outside import AppError, Arguments, Outside, Tasks
+from bench.scenario.setting_checks import option_mistakes, setting_mistakes
 
 
 def installed(package: str) -> bool:
@@ -62,7 +58,10 @@ class Checker:
         yield from broker_mistakes(setup.broker)
         yield from self._broker_of_app(setup)
         yield from impossible(setup, self._installed)
-        yield from self._settings(setup)
+        yield from self._results_of_app(setup)
+        yield from setting_mistakes(setup.settings, self._outside.settings())
+        if setup.variant.is_here:
+            yield from option_mistakes(setup.broker, self._outside.options(setup.broker.kind))
         yield from self._workload(setup)
         yield from load_mistakes(setup.load, self._check_gate)
 
@@ -86,18 +85,15 @@ class Checker:
             for mistake in broker_mistakes(model.Broker(url=url)):
                 yield Mistake(path=("broker",), text=f"the app's own broker: {mistake.text}")
 
-    def _settings(self, setup: model.Setup) -> Iterator[Mistake]:
-        """Settings that Celery does not know, or that have a key of their own here."""
-        for name in setup.settings:
-            path: Steps = ("settings", name)
-            if name in settings.OWN:
-                yield Mistake(path=path, text=f"has a key of its own here: {settings.OWN[name]!r}")
-            elif name in settings.HARNESS:
-                yield Mistake(path=path, text="is what the measuring rests on. Leave it out")
-            elif self._outside.settings and name not in (known := self._outside.settings()):
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else "Names are in Celery's manual, in lower case"
-                yield Mistake(path=path, text=f"Celery has no such setting. {hint}")
+    def _results_of_app(self, setup: model.Setup) -> Iterator[Mistake]:
+        """An app that keeps no results: Celery would throw them away without a word."""
+        if setup.app and setup.messages.results == OF_APP:
+            with contextlib.suppress(AppError):  # told of the workload
+                if self._outside.results(setup.app).partition("://")[0] in ("", "disabled"):
+                    text = (
+                        f"the app {setup.app} keeps no results. Set its `result_backend`, or write `broker`"
+                    )
+                    yield Mistake(path=("messages", "results"), text=text, also=(("app",),))
 
     def _workload(self, setup: model.Setup) -> Iterator[Mistake]:
         for index, entry in enumerate(setup.workload):
@@ -116,7 +112,7 @@ class Checker:
             yield from self._package(call.task, path)
         signature = known.get(call.task)
         if signature is None:
-            near = did_you_mean(call.task, known) or "The app has none."
+            near = did_you_mean(call.task, sorted(known) if app else known) or "The app has none."
             if app and call.task in shipped_tasks():
                 near += f" It is one of the shipped tasks, which are measured without the app {app}"
             where = f" in {app}" if app else ""
@@ -124,8 +120,7 @@ class Checker:
         elif isinstance(call.arguments, str) and call.arguments:
             yield from self._source(call, path, signature, app)
         else:
-            for row in call.arguments or ({},):
-                yield from _arguments(_with(call, row), path, signature, self.folder)
+            yield from TaskArguments(signature, self.folder, path).check(call)
 
     def _package(self, task: str, path: Steps) -> Iterator[Mistake]:
         """What a shipped task needs and is not installed."""
@@ -142,119 +137,20 @@ class Checker:
         """What is wrong with a file or callable that arguments come from."""
         where, source = (*path, "arguments"), str(call.arguments)
         try:
-            first = _first_row(self.folder / source) if source.endswith(".csv") else self._drawn(source, app)
+            first = first_row(self.folder / source) if source.endswith(".csv") else self._drawn(source, app)
         except AppError as error:
             self.tracebacks.setdefault(source, error.traceback)
             yield Mistake(path=where, text=str(error))
             return
-        if first is not None:
-            for mistake in _arguments(_with(call, first), path, signature, self.folder):
-                yield Mistake(path=where, text=mistake.text, also=mistake.also)
+        yield from TaskArguments(signature, self.folder, path).check_row(call, first, where)
 
-    def _drawn(self, source: str, app: str) -> Any:
+    def _drawn(self, source: str, app: str) -> Arguments | None:
         """What a callable returns for one task, None where nobody may ask it. Raises AppError."""
         if not re.fullmatch(r"[\w.]+:\w+", source):
             raise AppError(
                 f"{shown(source)} is neither a CSV file nor `module:callable`, as in proj.bench:mail"
             )
         return self._outside.arguments(app, source) if self._outside.arguments else None
-
-
-def _first_row(path: Path) -> dict[str, Any]:
-    """The first row of a CSV file all of whose rows are whole. Raises AppError."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            first = None
-            for row in reader:
-                first = first or row
-                if None in row or None in row.values():
-                    names = ", ".join(reader.fieldnames or ())
-                    raise AppError(f"{path}:{reader.line_num} has not one value for each of {names}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AppError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if first is None:
-        raise AppError(f"{path} holds no row. Write the arguments' names first, then a row a task")
-    return {name: _parsed(text) for name, text in first.items()}
-
-
-def _parsed(text: str) -> Any:
-    """What the loader makes of a field of a CSV file: what is JSON is read as that, else it is text."""
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError):
-        return text
-
-
-def _with(call: model.TaskCall, row: Any) -> model.TaskCall:
-    """The call with one row of its arguments."""
-    if isinstance(row, tuple):
-        return replace(call, args=row[0], kwargs=row[1])
-    if isinstance(row, list):
-        return replace(call, args=tuple(row))
-    return replace(call, kwargs={**call.kwargs, **row})
-
-
-def _arguments(
-    call: model.TaskCall, path: Steps, signature: inspect.Signature, folder: Path
-) -> Iterator[Mistake]:
-    kwargs = dict(call.kwargs) if call.payload is None else {**call.kwargs, "payload": None}
-    for name in kwargs:
-        if name not in signature.parameters and not _takes_any(signature):
-            text = (
-                f"{call.task} has no argument {shown(name)}: it takes {_takes(signature)}. "
-                f"{did_you_mean(name, signature.parameters)}"
-            )
-            where: Steps = ("kwargs", name) if name in call.kwargs else ("payload",)
-            yield Mistake(path=(*path, *where), text=text.strip(), also=((*path, "task"),))
-            return
-    try:
-        bound = signature.bind(*call.args, **kwargs)
-    except TypeError as error:
-        named = (call.kwargs or not call.args) and not {*path[-1:]} & {*MAPS}
-        key = "kwargs" if named else "args"
-        text = f"{call.task} takes {_takes(signature)}: {error}"
-        yield Mistake(path=(*path, key), text=text, also=((*path, "task"), (*path, "args")))
-        return
-    for name, value in bound.arguments.items():
-        wanted = _wanted(signature.parameters[name].annotation, value, folder)
-        if wanted:
-            place: Steps = ("kwargs", name) if name in call.kwargs else ("args",)
-            text = f"{call.task} takes {name} as {wanted}, not {shown(value)}"
-            yield Mistake(path=(*path, *place), text=text)
-
-
-def _wanted(annotation: Any, value: Any, folder: Path) -> str:
-    """What an argument of a shipped task should be instead; empty where it is."""
-    from bench.workloads import amounts
-
-    if annotation is float and not _sane(value):
-        return "a number that is not negative, without a unit"
-    if annotation is int and not (isinstance(value, int) and _sane(value)):
-        return "a whole number that is not negative"
-    if annotation is bool and not isinstance(value, bool):
-        return "true or false"
-    if annotation is not amounts.Amount:
-        return ""
-    wanted = str(amounts.problem(value))
-    if not wanted and isinstance(value, dict) and "file" in value:
-        try:
-            amounts.values(str((folder / value["file"]).resolve()))
-        except (OSError, ValueError) as error:
-            return f"numbers of a file that can be read ({getattr(error, 'strerror', None) or error})"
-    return wanted
-
-
-def _sane(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def _takes(signature: inspect.Signature) -> str:
-    return "(" + ", ".join(str(p.replace(annotation=p.empty)) for p in signature.parameters.values()) + ")"
-
-
-def _takes_any(signature: inspect.Signature) -> bool:
-    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
 
 
 def broker_mistakes(broker: model.Broker) -> Iterator[Mistake]:

@@ -1,6 +1,6 @@
 """pydantic's verdict on the keys → mistakes in sentences."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,13 +10,14 @@ from bench import model
 from bench.scenario.canvas_keys import CallKeys
 from bench.scenario.keys import HEAD_KEYS, SETUP_KEYS, TOP_KEYS, HeadKeys, SetupKeys, known_paths, to_setup
 from bench.scenario.load_keys import PHASE_SHAPES, PHASES, keys_of
-from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
+from bench.scenario.mistakes import Mistake, Steps, did_you_mean, one_of, shown
 from bench.scenario.paths import get, replace, without
 
 _TYPES = {
     "int_type": "a whole number",
     "float_type": "a number",
     "string_type": "text",
+    "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping of keys",
@@ -29,6 +30,13 @@ _BOUNDS = {
 }
 
 
+_ONE_OR_MORE = {
+    **dict.fromkeys(("workers", "workload"), "a mapping or a list of mappings"),
+    **dict.fromkeys(("expect", "requirements"), "text or a list of texts"),
+}
+"""What may be written without the list."""
+_ARGUMENTS = {"args", "kwargs", "arguments", "payload"}
+"""Where a task has its arguments from: with one of them wrong nobody knows which are missing."""
 _NO_LOAD = {"shape": "flood", "tasks": 1}
 _NO_TASK = {"task": ""}
 
@@ -71,13 +79,15 @@ def _check_rest(keys: Mapping[str, Any], wrong: list[Steps], check: Check) -> li
         setup = to_setup(SetupKeys.model_validate(rest))
     except ValueError:  # beyond repair; pydantic's and PathError are ValueErrors
         return []
-    return [m for m in check(setup) if not any(_touch(p, w) for p in (m.path, *m.also) for w in wrong)]
+    return [m for m in check(setup) if not any(m.touches(w) or _share_arguments(m.path, w) for w in wrong)]
 
 
-def _touch(path: Steps, other: Steps) -> bool:
-    """Whether one lies in the other."""
-    shorter = min(len(path), len(other))
-    return path[:shorter] == other[:shorter]
+def _share_arguments(path: Steps, wrong: Steps) -> bool:
+    """Whether both are where one task has its arguments from, and ``path`` names none of these."""
+    depth = len(wrong) - 1
+    key, *below = path[depth:] or ("",)
+    is_whole = all(isinstance(step, int) for step in below)
+    return path[:depth] == wrong[:depth] and {key, wrong[-1]} <= _ARGUMENTS and is_whole
 
 
 def check_broker(
@@ -131,9 +141,16 @@ def _explain(detail: ErrorDetails) -> Mistake:
         return Mistake(path=(*path, "shape"), text=_no_shape(context["tag"], PHASES in detail["loc"]))
     if kind in ("literal_error", "enum"):
         known = [word.strip("' ") for word in context["expected"].replace(" or ", ", ").split(",")]
-        noun = "broker" if path == ("broker", "kind") else last
-        return Mistake(path=path, text=f"{shown(given)} is not a {noun}. {did_you_mean(str(given), known)}")
-    return Mistake(path=path, text=_reason(kind, given, context, detail["msg"]))
+        return Mistake(path=path, text=_none_of(path, given, known))
+    return Mistake(path=path, text=_reason(detail, last))
+
+
+def _none_of(path: Steps, given: Any, known: Sequence[str]) -> str:
+    near = did_you_mean(str(given), known)
+    if path == ("broker", "kind"):
+        return f"{shown(given)} is not a broker. {near}"
+    hint = f". {near}" if near.startswith("Did") else ""
+    return f"must be {one_of(known)}, not {shown(given)}{hint}"
 
 
 def _no_shape(given: Any, in_phases: bool) -> str:
@@ -145,13 +162,15 @@ def _no_shape(given: Any, in_phases: bool) -> str:
     return f"{shown(given)} is not a shape of load. {near}"
 
 
-def _reason(kind: str, given: Any, context: Mapping[str, Any], otherwise: str) -> str:
+def _reason(detail: ErrorDetails, key: str) -> str:
+    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
     if kind in _TYPES:
+        wanted = _ONE_OR_MORE.get(key, _TYPES[kind]) if kind == "list_type" else _TYPES[kind]
         quoted = isinstance(given, str) and kind in ("int_type", "float_type")
         hint = ". Write it without quotes, in digits" if quoted else ""
-        return f"must be {_TYPES[kind]}, not {shown(given)}{hint}"
+        return f"must be {wanted}, not {shown(given)}{hint}"
     if kind in _BOUNDS:
         word, key = _BOUNDS[kind]
         return f"must be {word} {context[key]:.15g}, not {shown(given)}"
@@ -159,13 +178,14 @@ def _reason(kind: str, given: Any, context: Mapping[str, Any], otherwise: str) -
         return f"must be a finite number, not {shown(given)}"
     if kind in ("too_short", "string_too_short"):
         return "must not be empty"
-    return otherwise[:1].lower() + otherwise[1:]
+    return detail["msg"][:1].lower() + detail["msg"][1:]
 
 
 def _path(loc: tuple[int | str, ...]) -> Steps:
     """The path in the file: pydantic puts the way a load is written and its shape between the keys, and the
     canvas that an entry of the workload is.
     """
+    loc = loc[:-1] if loc[-1:] == ("[key]",) else loc
     if len(loc) > 1 and loc[0] == "load":
         return ("load", *loc[2:3], *loc[4:])
     if len(loc) > 2 and loc[0] == "workload":

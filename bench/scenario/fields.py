@@ -1,6 +1,5 @@
 """What every key is made of: a strict model, and durations, rates and sizes that are written with a unit."""
 
-import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -11,9 +10,8 @@ from bench.scenario.mistakes import shown
 
 Schema = dict[str, Any]
 
-LONGEST_S = 7 * 24 * 3600.0
-_FASTEST = 1e6
-_LARGEST = 2.0**40
+_LONGEST, _FASTEST, _LARGEST = "168h", "1000000/s", "1TiB"
+LONGEST_S = units.duration(_LONGEST)
 
 
 class Keys(BaseModel):
@@ -33,7 +31,7 @@ class AsSchema:
 
 
 def _in_units(
-    parse: Callable[[str], float], noun: str, example: str, most: float, *, zero: bool = False
+    parse: Callable[[str], float], noun: str, example: str, most: str, *, zero: bool = False
 ) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         if not isinstance(value, str):
@@ -42,9 +40,9 @@ def _in_units(
             unit = example.lstrip("0123456789")
             raise ValueError(f"{shown(value)} has no unit. Write {noun} such as {shown(value)}{unit}")
         number = parse(value)
-        least = "from 0" if zero else "above 0"
-        if not (math.isfinite(number) and (0 < number <= most or (zero and number == 0))):
-            raise ValueError(f"{shown(value)} is not {noun} {least} and at most {most:g} in SI units")
+        if not (0 < number <= parse(most) or (zero and number == 0)):
+            least = "from 0" if zero else "above 0"
+            raise ValueError(f"{shown(value)} is not {noun} {least} and at most {most}")
         return number
 
     return read
@@ -57,7 +55,7 @@ def _text(units_: str) -> AsSchema:
 DURATION_TEXT, RATE_TEXT = _text("[A-Za-zµ]+"), _text("/[A-Za-z]+")
 SIZE_TEXT = _text("[kKMGT]?i?B")
 
-duration = _in_units(units.duration, "a duration", "20s", LONGEST_S)
+duration = _in_units(units.duration, "a duration", "20s", _LONGEST)
 Duration = Annotated[float, BeforeValidator(duration), DURATION_TEXT]
 Size = Annotated[float, BeforeValidator(_in_units(units.size, "a size", "64KiB", _LARGEST)), SIZE_TEXT]
 SizeFromZero = Annotated[

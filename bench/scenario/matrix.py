@@ -123,7 +123,7 @@ def _conditions(
         axis = reader.axes.get(place)
         if axis is None:
             if place not in reader.seen:
-                near = did_you_mean(path, [a.path for a in reader.axes.values()])
+                near = did_you_mean(path, [a.path for a in reader.axes.values()]) or "It has none"
                 reader.wrong((*where, path), f"is not an axis of this matrix. {near}")
             continue
         rows = (

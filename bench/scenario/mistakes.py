@@ -1,8 +1,9 @@
 """A mistake in a scenario file, and the words to tell it: what was seen, what was probably meant."""
 
 import difflib
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,10 @@ class Mistake:
     also: tuple[Steps, ...] = ()
     place: str = ""
 
+    def touches(self, other: Steps) -> bool:
+        """Whether ``other`` plays a part in it: one of its paths lies there, or above."""
+        return any(all(map(operator.eq, path, other)) for path in (self.path, *self.also))
+
 
 class PathError(ValueError):
     """A path that leads nowhere in this scenario; the text says why, ``mark`` where the path is written."""
@@ -45,6 +50,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean {lower[near[0]]!r}?"
     return f"Known: {', '.join(names)}." if names else ""
+
+
+def one_of(words: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def shown(value: Any) -> str:

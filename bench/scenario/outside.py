@@ -24,12 +24,17 @@ def _of_nobody(app: str, *_: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """``settings``: the names of Celery's settings, None where nobody knows. Of an app by its name: its
-    ``tasks``, the URL of its own ``broker`` (it may hold a password), and what a callable ``module:name``
-    gives as ``arguments``, None where nobody may ask it. All but the first raise AppError.
+    """``settings``: Celery's, name → type as Celery calls it (``bool``, ``string`` …). ``options``: the names
+    of those that kombu's transport takes, by kind of broker. Both empty where nobody knows.
+
+    Of an app by its name: its ``tasks``, the URLs of its own ``broker`` and ``results`` (they may hold a
+    password; without results empty), and what a callable ``module:name`` gives as ``arguments``, None where
+    nobody may ask it. All of these raise AppError.
     """
 
-    settings: Callable[[], Collection[str]] | None = None
+    settings: Callable[[], Mapping[str, str]] = dict
+    options: Callable[[str], Collection[str]] = lambda kind: ()  # noqa: ARG005  nobody knows of any kind
     tasks: Callable[[str], Tasks] = _of_nobody
     broker: Callable[[str], str] = _of_nobody
+    results: Callable[[str], str] = _of_nobody
     arguments: Callable[[str, str], Arguments] | None = None

@@ -3,7 +3,7 @@
 import os
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from bench import model
 from bench.scenario.fields import AsSchema, Duration, Keys, Size, duration
@@ -11,6 +11,8 @@ from bench.scenario.mistakes import shown
 
 CONCURRENCY_MOST = 10_000
 _DEFAULT_CONCURRENCY = 2
+_CELERYS = "CELERY_"
+"""Celery takes its broker, loader and more from variables that begin so, before it looks at its settings."""
 
 
 def _concurrency(value: Any) -> int | str | None:
@@ -23,6 +25,14 @@ def _concurrency(value: Any) -> int | str | None:
         bound = "at least 1" if value < 1 else f"at most {CONCURRENCY_MOST}"
         raise ValueError(f"must be {bound}, not {shown(value)}")
     return value
+
+
+def _variable(name: str) -> str:
+    if name.startswith(_CELERYS):
+        raise ValueError(
+            "would overrule what the trial sets. Use the key that is meant for it, or `settings`"
+        )
+    return name
 
 
 def _heartbeat(value: Any) -> float | None:
@@ -104,7 +114,7 @@ class WorkersKeys(Keys):
     cpus: list[Annotated[int, Field(ge=0)]] = Field(
         default=[], max_length=1024, description="The cores they may run on; by default all", examples=[[0]]
     )
-    env: dict[str, str] = Field(
+    env: dict[Annotated[str, AfterValidator(_variable)], str] = Field(
         default={},
         description="Environment variables of these workers, none that begins with `CELERY_`",
         examples=[{"TZ": "UTC"}],

@@ -89,7 +89,7 @@ TASK = "workload:\n  task: noop\n  "
         ),
         (
             "workers:\n  env:\n    CELERY_BROKER_URL: x\n",
-            "6: workers.env.CELERY_BROKER_URL: CELERY_BROKER_URL would overrule what the trial sets",
+            "6: workers.env.CELERY_BROKER_URL: would overrule what the trial sets",
         ),
         (
             "workers:\n  soft_time_limit: 2s\n  time_limit: 2s\n",

@@ -68,6 +68,7 @@ def test_a_file_without_numbers_is_refused(tmp_path: Path, text: str) -> None:
         ({"lognormal": {"median": 1}}, "median, sigma"),
         ({"lognormal": {"median": 0, "sigma": 1}}, "not negative"),
         ({"bimodal": {"short": 1, "long": 2, "share": 2}}, "at most 1"),
+        ({"bimodal": {"short": 0.5, "long": 0.1, "share": 0.1}}, "not below `short`"),
         ({"file": 5}, "CSV file"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from bench import gate, model, scenario
 from bench.errors import EnvironmentFault, ScenarioError
 from bench.scenario import replay, trace
+from bench.scenario.outside import Outside
 
 SCENARIO = """\
 question: Q
@@ -45,9 +46,9 @@ def write(tmp_path):
 def mistakes(write, tmp_path):
     """The mistakes of a trace, without the folder."""
 
-    def mistakes(content, text: str = SCENARIO) -> list[str]:
+    def mistakes(content, text: str = SCENARIO, **options) -> list[str]:
         with pytest.raises(ScenarioError) as caught:
-            scenario.load(write(content, text))
+            scenario.load(write(content, text), **options)
         return [line.replace(f"{tmp_path}/", "") for line in caught.value.mistakes]
 
     return mistakes
@@ -217,6 +218,13 @@ def test_the_first_five_mistakes_are_told_and_how_many_more(mistakes):
 def test_other_mistakes_of_the_scenario_are_told_as_well(mistakes):
     lines = mistakes("offset\n-1\n", SCENARIO + "workers: {nodes: 0}\n")
     assert [line.split(": ")[0] for line in lines] == ["asked.yaml:3", "trace.csv:2"]
+
+
+@pytest.mark.parametrize("content", ["offset\n-1\n", "when\n1\n"])
+def test_of_a_broken_trace_only_the_mistake_is_told(mistakes, content):
+    fleet = "app: proj\nroutes: {noop: fast}\nworkers: [{queues: [fast]}, {queues: [slow]}]\n"
+    (told,) = mistakes(content, SCENARIO + fleet, outside=Outside(tasks=lambda _: {}))
+    assert told.startswith("trace.csv:")
 
 
 def test_the_workload_is_stated_once(mistakes):

@@ -36,7 +36,7 @@ def test_a_belief_and_what_is_expected_of_it(write):
         ("belief: x\n", "5: belief: nothing is expected of it"),
         ("belief: x\nexpect: []\n", "5: belief: nothing is expected of it"),
         ("expect: lost > 0\n", "5: expect: of which belief?"),
-        ("belief: x\nexpect: 3\n", "6: expect: must be a list, not 3"),
+        ("belief: x\nexpect: 3\n", "6: expect: must be text or a list of texts, not 3"),
         ("belief: x\nexpect:\n  - lost > 0\n  - los > 0\n", "8: expect.1: 'los > 0': there is no metric"),
         ("belief: x\nexpect: lost[kevent] > 0\n", "6: expect: [kevent]: no cell is labelled 'kevent'; did"),
         ("belief: x\nexpect: lost[pol=gevent] > 0\n", "6: expect: [pol=gevent]: pol is not an axis"),

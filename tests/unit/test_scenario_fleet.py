@@ -14,7 +14,7 @@ BASE = "question: q?\nload: {shape: flood, tasks: 10}\n"
 MIX = (
     BASE + "workload:\n  - {task: cpu.spin, kwargs: {ms: 1}}\n  - {task: io.sleep, kwargs: {seconds: 0.01}}\n"
 )
-SETTINGS = {"task_track_started", "worker_enable_remote_control"}
+SETTINGS = {"task_track_started": "bool", "worker_enable_remote_control": "bool"}
 
 Load = Callable[[str], model.Scenario]
 

@@ -145,6 +145,8 @@ def test_a_comparison_with_itself_needs_two_names(load, mistakes):
         ("load.tasks: [1, 2]\nzip: {load.tasks: [3, 4]}", "6: matrix.zip.load.tasks", "is an axis already"),
         ("load.tasks: [1, 2]\nexclude: [{load.task: 1}]", "6: matrix.exclude.0.load.task",
          "Did you mean 'load.tasks'?"),
+        ("exclude: [{load.tasks: 1}]", "5: matrix.exclude.0.load.tasks",
+         "is not an axis of this matrix. It has none"),
         ("load.tasks: [1, 2]\nexclude: [{load.tasks: 3}]", "6: matrix.exclude.0.load.tasks",
          "Known: 1, 2."),
         ("load.tasks: [1, 2]\nexclude: {load.tasks: 1}", "6: matrix.exclude", "must be a list"),

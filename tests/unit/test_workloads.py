@@ -10,6 +10,7 @@ import sys
 import pytest
 from bench.workloads import attempts, files, images, inference, records, reports
 from bench.workloads.amounts import Amount
+from bench.workloads.attempts import Share
 from bench.workloads.catalogue import PACKAGES, TASKS
 from bench.workloads.costs import COSTS
 from celery import Celery, Task
@@ -34,7 +35,7 @@ def test_every_task_has_a_cost_and_says_what_it_does_and_takes():
         signature = inspect.signature(function)
         assert function.__doc__, name
         assert all(
-            p.annotation in (float, int, bool, object, Amount) for p in signature.parameters.values()
+            p.annotation in (float, int, bool, object, Amount, Share) for p in signature.parameters.values()
         ), name
         given = {n: 1 if p.default is p.empty else p.default for n, p in signature.parameters.items()}
         assert all(0 <= seconds < 2 for seconds in COSTS[name](**given)), name
@@ -187,7 +188,13 @@ def test_a_task_whose_package_is_missing_is_refused_with_what_to_install(tmp_pat
         ("csv.import", "rows", "0.5", "as a whole number that is not negative, not 0.5"),
         ("csv.import", "rows", "-1", "as a whole number"),
         ("csv.import", "rows", "true", "as a whole number"),
-        ("flaky", "chance", "-0.1", "as a number that is not negative"),
+        ("flaky", "chance", "-0.1", "as a share from 0 to 1"),
+        ("flaky", "chance", "1.5", "as a share from 0 to 1, not 1.5"),
+        ("fail", "chance", "true", "as a share from 0 to 1"),
+        ("crash", "chance", "2", "as a share from 0 to 1"),
+        ("mail.send", "refusals", "5", "as a share from 0 to 1"),
+        ("http.call", "errors", "1.01", "as a share from 0 to 1"),
+        ("files.clean", "stale", "50", "as a share from 0 to 1"),
         ("flaky", "jitter", "1", "as true or false, not 1"),
         ("flaky", "jitters", "1", "Did you mean 'jitter'?"),
     ],
