@@ -106,7 +106,9 @@ def _note(check: Check, *, by_block: bool) -> str:
     words = [check.why] if check.why else []
     if check.smallest and check.verdict in (UNDECIDED, SAME):
         words.append(f"Could have shown {_amount(check, check.smallest)}.")
-    if check.verdict == UNDECIDED and check.value is not None:
+    if check.verdict == UNDECIDED and check.no_worse:
+        words.append("No worse than the margin allows.")
+    elif check.verdict == UNDECIDED and check.value is not None:
         unit = "block" if by_block else "trial"
         more = f"About {units.plural(check.more, f'more {unit}')} would decide." if check.more else ""
         words.append(more or "More trials alone are not likely to decide.")
@@ -147,7 +149,7 @@ def how(found: Comparison) -> str:
         return (
             "Trials of the same block are paired; intervals are 95 %, verdicts hold over all checks (Holm)."
         )
-    how_many = "intervals are 95 %, verdicts hold over all checks (Holm)"
+    how_many = f"intervals are {found.confidence * 100:.3g} %, verdicts hold over all checks (Holm)"
     return f"Two sessions, their trials as separate samples (Welch); {how_many}."
 
 
@@ -225,6 +227,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
         "by": found.by or None,
         "paired": found.by_block,
         "margin": found.margin,
+        "confidence": found.confidence,
         "differences": [
             {"path": d.path, "base": d.base, "candidate": d.candidate} for d in found.matched.differences
         ],
@@ -242,6 +245,7 @@ def _check_json(check: Check) -> Mapping[str, Any]:
         "candidate": check.pair.candidate,
         "metric": check.metric,
         "verdict": check.verdict,
+        "no_worse": check.passes,
         "difference" if check.metric in COUNTS else "ratio": check.value,
         "lower": check.lower,
         "upper": check.upper,

@@ -52,9 +52,9 @@ def look(name: str, variant: Variant = HERE) -> App:
 
 
 @functools.cache
-def draw(name: str, source: str) -> Arguments:
+def draw(name: str, source: str, variant: Variant = HERE) -> Arguments:
     """What the callable ``source`` (``module:name``) returns for a task of the app. Raises AppError."""
-    told = _ask(name or SHIPPED, source, around=Environment())
+    told = _ask(name or SHIPPED, source, around=environments.of(variant))
     if "error" in told:
         raise AppError(f"{source} gives no arguments: {told['error']}", told["traceback"])
     return tuple(told["args"]), told["kwargs"]
@@ -145,11 +145,16 @@ def transport_options(kind: str) -> Collection[str]:
     return {*Channel.from_transport_options, *_OF_RETRIES, *_OF_REDIS}
 
 
-OUTSIDE = Outside(
-    settings=celery_settings,
-    options=transport_options,
-    tasks=lambda app: look(app).tasks,
-    broker=lambda app: look(app).broker,
-    results=lambda app: look(app).results,
-    arguments=draw,
-)
+def outside(variant: Variant = HERE) -> Outside:
+    """What a scenario is checked against, of apps as they are in the variant's environment."""
+    return Outside(
+        settings=celery_settings,
+        options=transport_options,
+        tasks=lambda app: look(app, variant).tasks,
+        broker=lambda app: look(app, variant).broker,
+        results=lambda app: look(app, variant).results,
+        arguments=lambda app, source: draw(app, source, variant),
+    )
+
+
+OUTSIDE = outside()

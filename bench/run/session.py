@@ -14,13 +14,14 @@ from typing import Any, Protocol
 from bench import analyse
 from bench.errors import EnvironmentFault, UsageError
 from bench.measured import TrialResult
-from bench.model import Scenario, Trial, Variant, plain
+from bench.model import Scenario, Setup, Trial, plain
 from bench.run import apps, environments, host, services
 from bench.run import trial as trials
 from bench.run.broker import Brokers, check
 from bench.run.keeper import Keeper
 from bench.run.services import Services
 from bench.scenario import replay
+from bench.scenario.checks import Checker
 from bench.scenario.outside import AppError
 from bench.store import Run
 from bench.units import hide_password
@@ -57,17 +58,34 @@ def preflight(scenarios: Sequence[Scenario], tell: Callable[[str], None] = envir
     setups = [c.setup for s in scenarios for c in s.cells]
     for variant in dict.fromkeys(setup.variant for setup in setups):
         environments.of(variant, tell)
-    for app, variant in dict.fromkeys((setup.app, setup.variant) for setup in setups if setup.app):
-        _look(app, variant)
+    for app in dict.fromkeys(setup.app for setup in setups if setup.app and setup.variant.is_here):
+        _look(app)
+    for setup in setups:
+        if setup.app and not setup.variant.is_here:
+            _look_elsewhere(setup)
     for broker, app in dict.fromkeys((s.broker, s.app if s.broker.of_app else "") for s in setups):
         check(broker, app)
     services.check(iter(setups))
 
 
-def _look(app: str, variant: Variant) -> None:
+def _look_elsewhere(setup: Setup) -> None:
+    """That an app in an environment of its own has the tasks and takes the arguments, as is checked of one
+    that is here when the scenario is read.
+    """
+    checker = Checker(apps.outside(setup.variant))
+    mistakes = [f"{'.'.join(map(str, m.path))}: {m.text}" for m in checker.check(setup)]
+    if mistakes:
+        variant = setup.variant
+        place = f"{variant.source}@{variant.revision}".strip("@") or variant.python
+        name = place or ", ".join(variant.requirements)
+        said = "\n".join(checker.tracebacks.values())
+        raise UsageError("\n".join([f"In the variant {name}:", *mistakes]), said)
+
+
+def _look(app: str) -> None:
     """That the user's app can (still) be imported: a run that is resumed reads no scenario again."""
     try:
-        apps.look(app, variant)
+        apps.look(app)
     except AppError as error:
         raise UsageError(str(error), error.traceback) from None
 

@@ -61,6 +61,11 @@ class Options:
         if isinstance(matrix, dict):
             data["matrix"] = {AXIS: found, **{k: v for k, v in matrix.items() if k != AXIS}}
 
+    @property
+    def has_variants(self) -> bool:
+        """Whether some cells run in an environment of their own."""
+        return AXIS in self._document.data or (AXIS,) in self._axes()
+
     def set_app(self, app: str | None) -> None:
         """Use this app where the file names none."""
         if app and "app" not in self._document.data and ("app",) not in self._axes():

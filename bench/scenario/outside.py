@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Tasks = Mapping[str, inspect.Signature]
@@ -38,3 +38,19 @@ class Outside:
     broker: Callable[[str], str] = _of_nobody
     results: Callable[[str], str] = _of_nobody
     arguments: Callable[[str, str], Arguments] | None = None
+
+    def of_elsewhere(self) -> "Outside":
+        """The same for an app in an environment that is not there yet: it is asked nothing, later."""
+        return replace(
+            self, tasks=lambda _: _AnyTask(), broker=_of_nobody, results=_of_nobody, arguments=None
+        )
+
+
+class _AnyTask(dict[str, inspect.Signature]):
+    """Every task there could be, whatever it takes."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ARG002  there is no other
+        return inspect.signature(lambda *args, **kwargs: None)  # noqa: ARG005

@@ -92,6 +92,8 @@ def load(
     mistakes += _gates(document.data.get("gates"), check_gate)
     points, matrix_mistakes = matrix.expand(document.data, options.pins)
     mistakes += belief_mistakes(document.data, None if matrix_mistakes or options.pins else points)
+    if outside and options.has_variants:
+        outside = outside.of_elsewhere()
     checker = Checker(outside, check_gate, path.parent)
     traces = Traces(path.parent, checker.call)
     setups, cell_mistakes = _setups(document.data, points, checker, traces, lenient=bool(matrix_mistakes))

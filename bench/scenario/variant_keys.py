@@ -46,9 +46,7 @@ class VariantKeys(Keys):
     @model_validator(mode="after")
     def _one_environment(self) -> "VariantKeys":
         if self.requirements and self.python:
-            raise ValueError(
-                "is either `requirements` or `python`: an environment that is there is not changed"
-            )
+            raise ValueError("has `requirements` or `python`, not both: what is there is not changed")
         return self
 
 
