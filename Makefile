@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint perf docs beliefs gallery report clean
+.PHONY: help setup bench test lint perf docs check beliefs gallery report clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,14 @@ perf: $(READY)  ## measure the harness itself and write docs/performance.md (8 m
 docs: $(READY)  ## write the generated parts of docs/ again
 	$(BIN)/python docs/generate.py
 
-beliefs: $(READY)  ## what people say, measured, into reports/beliefs/ (an hour; started again it goes on)
+SCENARIO ?= serializers
+BASE ?= celery==5.6.*
+HEAD ?= celery==5.7.*
+
+check: $(READY)  ## did it become slower? SCENARIO, BASE and HEAD say what (two versions of Celery, 10 min)
+	$(BIN)/celery-bench check '$(SCENARIO)' --base '$(BASE)' --head '$(HEAD)'
+
+beliefs: $(READY)  ## what people say, measured, into reports/beliefs/ (half an hour; started again it goes on)
 	$(BIN)/celery-bench beliefs --run
 
 gallery: $(READY)  ## keep the page of what people say in reports/gallery/, which is in the repository

@@ -180,17 +180,27 @@ def _made_once(target: Path) -> Iterator[bool]:
         ) from error
 
 
+AS_PIP = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_CERT": "SSL_CERT_FILE",
+}
+"""What tells pip where packages are tells uv, too."""
+
+
 def _uv(arguments: Sequence[str], what: str, text: str = "") -> str:
     import uv
 
-    return _run([uv.find_uv_bin(), *arguments], what, text)
+    told = {ours: os.environ[theirs] for theirs, ours in AS_PIP.items() if os.environ.get(theirs)}
+    return _run([uv.find_uv_bin(), *arguments], what, text, {**told, **os.environ})
 
 
-def _run(command: Sequence[str], what: str, text: str = "") -> str:
+def _run(command: Sequence[str], what: str, text: str = "", env: Mapping[str, str] | None = None) -> str:
     """What the command prints. Raises EnvironmentFault: ``what`` is wrong, and the end of its log."""
     try:
         done = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            command, input=text, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EnvironmentFault(f"{what}: {error}", "Mend the variant in the scenario.") from None
