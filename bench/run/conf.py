@@ -13,6 +13,9 @@ KEPT_FOR_CLIENTS = "broker"
 KEPT_FOR_CHORDS = {"rabbitmq": "server"}
 """Where they go when only a chord does, by broker: RabbitMQ has no store that could count a chord's parts."""
 
+AS_COMMANDED = {"worker_pool": "prefork", "worker_disable_prefetch": False}
+"""Celery's own values: with another ``worker_pool``, ``-P prefork`` would start that one."""
+
 
 def queue_names(setup: Setup, name: str) -> dict[str, str]:
     """The scenario's queue → its name on the broker, which nobody else uses."""
@@ -50,6 +53,7 @@ def of_trial(setup: Setup, broker: RunningBroker, backend: str, name: str, folde
         "task_create_missing_queues": True,
         "task_always_eager": False,
         "task_protocol": 2,
+        **AS_COMMANDED,
         "worker_direct": False,
         "worker_state_db": None,
         "worker_enable_remote_control": True,

@@ -17,6 +17,11 @@ DOOR = Path(__file__).with_name("worker.py")
 MODULE_OF_POOL = {"threads": "thread"}
 """Celery's module for a pool, where it is not called like the pool."""
 
+AS_ROOT = {"C_FORCE_ROOT": "1"}
+"""Without this Celery starts no worker as root that accepts pickle, which the scenario may ask for or the app
+say of itself. In the trial's queues nobody's messages lie but ours; nothing else depends on it.
+"""
+
 COMPLAINT = re.compile(r"\[.*?: (?:(?:ERROR|CRITICAL)/\S*\] |WARNING/\S*\] consumer: )(?!Frequent)(.*)")
 """A line of a worker's log that may say why nothing moves."""
 
@@ -161,18 +166,13 @@ def start(setup: Setup, place: Place) -> Fleet:
         path = place.folder / f"node-{index}.json"
         path.write_text(json.dumps(spec))
         try:
-            child = place.start(DOOR, path, f"node-{index}.log", {**_allowed(setup), **group.env})
+            child = place.start(DOOR, path, f"node-{index}.log", {**AS_ROOT, **group.env})
         except OSError:
             Fleet(nodes).stop()
             raise
         ready = place.folder / f"ready-{index}.json"
         nodes.append(Node(index, group, _wanted(group, asked), child, ready))
     return Fleet(nodes)
-
-
-def _allowed(setup: Setup) -> dict[str, str]:
-    """As root Celery unpickles messages only with this: in the trial's queues nobody's lie but ours."""
-    return {"C_FORCE_ROOT": "1"} if setup.messages.serializer == "pickle" else {}
 
 
 def _wanted(group: Workers, asked: Mapping[str, Any]) -> dict[str, Any]:
