@@ -18,7 +18,7 @@ from bench.run import fleet as fleets
 from bench.run import publisher as publishers
 from bench.run.broker import Brokers, RunningBroker
 from bench.run.follow import Follower, collect
-from bench.run.keeper import Keeper
+from bench.run.keeper import Keeper, kill_detached
 from bench.run.probe import Probe
 from bench.run.process import clean_environment, users_environment
 from bench.run.userapp import SHIPPED
@@ -56,6 +56,7 @@ def execute(trial: Trial, around: Surroundings) -> Recording:
     folder.mkdir()
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(kill_detached, folder)
         try:
             course = Course(trial, around, folder, stack)
         except OSError as error:
