@@ -1,8 +1,10 @@
 """What Celery and the user's app say of themselves. An app is asked in a process of its own."""
 
+import contextlib
 import functools
 import inspect
 import json
+import logging
 import subprocess
 import tempfile
 from collections.abc import Collection
@@ -20,6 +22,8 @@ from bench.scenario.outside import AppError, Arguments, Outside, Tasks
 
 PEEK = Path(__file__).with_name("peek.py")
 PATIENCE_S = 60.0
+SILENCE_S = 5.0
+"""After this long somebody is told what is waited for."""
 HERE = Variant()
 _KINDS = {str(int(kind)): kind for kind in inspect._ParameterKind}
 
@@ -76,7 +80,7 @@ def _ask(name: str, *more: str, around: Environment) -> dict[str, Any]:
                 start_new_session=True,
             )
         try:
-            status = process.wait(PATIENCE_S)
+            status = _status(process, name)
         except subprocess.TimeoutExpired:
             raise AppError(f"the app {name} was not imported within {PATIENCE_S:.0f} s") from None
         finally:
@@ -87,6 +91,16 @@ def _ask(name: str, *more: str, around: Environment) -> dict[str, Any]:
             return found
         said = log.read_text(errors="replace").strip()
         raise AppError(f"the app {name} ended Python itself when it was imported (status {status})", said)
+
+
+def _status(process: subprocess.Popen[bytes], name: str) -> int:
+    """Its exit status; what takes long is told on stderr. Raises TimeoutExpired."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(min(SILENCE_S, PATIENCE_S))
+    logging.getLogger(__name__).warning(
+        "The app %s is still being imported; it is waited for up to %.0f s.", name, PATIENCE_S
+    )
+    return process.wait(PATIENCE_S - SILENCE_S)
 
 
 def _signature(parameters: list[list[Any]]) -> inspect.Signature:

@@ -75,16 +75,37 @@ def refused(shell, done, *words, traceback=0):
         ("bare", "from celery import Celery\napp = Celery('bare')\n",
          ["no task 'myapp.add' in bare", "The app has none"], 0),
         ("later", "from celery import Celery\napp = Celery('x', include=['nowhere'])\n",
-         ["No module named 'nowhere'"], 0),
+         ["No module named 'nowhere', which `include` of the app names"], 0),
+        ("imports", "from celery import Celery\napp = Celery('x')\napp.conf.imports = ['no.where']\n",
+         ["No module named 'no', which `imports` of the app names"], 0),
+        ("found", "from celery import Celery\napp = Celery('x')\napp.autodiscover_tasks(['nowhere'])\n",
+         ["No module named 'nowhere', which `autodiscover_tasks` of the app names"], 0),
+        ("failover", MYAPP.replace("amqp://guest@localhost:1//", "redis://h/1;redis://i/1"),
+         ["the app's own broker: these are 2 URLs", "`broker: {url: …}`"], 0),
+        ("list", MYAPP.replace("'amqp://guest@localhost:1//'", "['redis://h/1', 'redis://i/1']"),
+         ["the app's own broker: these are 2 URLs"], 0),
         ("memory", MYAPP.replace("amqp://guest@localhost:1//", "memory://"),
          ["app's own broker", "memory://"], 0),
     ],
 )  # fmt: skip
 def test_an_app_that_is_none(shell, asked, name, text, words, traceback):
     shell.write(f"{name}.py", text)
-    more = "broker: app" if name == "memory" else ""
-    workload = "{task: %s.add, args: [1, 2]}" % (name if name == "memory" else "myapp")
+    of_app = name in ("memory", "failover", "list")
+    more = "broker: app" if of_app else ""
+    workload = "{task: %s.add, args: [1, 2]}" % (name if of_app else "myapp")
     refused(shell, asked(workload, app=name, more=more), *words, traceback=traceback)
+
+
+def test_an_app_that_hangs_is_told_of_and_leaves_nothing_when_it_is_given_up(shell):
+    shell.write("slow.py", "import time\ntime.sleep(600)\n")
+    shell.write("s.yaml", SCENARIO.format(app="slow", workload="{task: slow.add}", more=""))
+    process = shell.start("validate", "s.yaml")
+    assert process.stderr.readline() == "The app slow is still being imported; it is waited for up to 60 s.\n"
+    process.terminate()
+    _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (130, "")
+    assert shell.left() == []
+    assert shell.left_files() == []
 
 
 def test_an_app_that_is_not_there(shell, asked):
