@@ -20,7 +20,7 @@ NOT_THEIRS = (
     str(HERE),
     "<frozen ",
     str(Path(importlib.__file__).parent),
-    *(str(Path(importlib.import_module(name).__file__ or "").parent) for name in ("celery", "kombu")),
+    *(str(Path(importlib.import_module(name).__file__ or "").parent) for name in ("celery", "kombu", "vine")),
 )
 """Where the beginning of a traceback is of no interest to whoever wrote the app."""
 
@@ -66,20 +66,35 @@ def parameters(task: Any) -> list[tuple[str, int, bool]]:
 
 def of_app(app: Any) -> dict[str, Any]:
     """Its tasks with their parameters; URLs and prefixes of its broker and results."""
-    app.loader.import_default_modules()
+    _import_tasks(app)
     app.finalize()
     conf = app.conf
     urls = conf.broker_write_url or "amqp://"  # as in Celery
-    url = urls if isinstance(urls, str) else urls[0]
     return {
         "tasks": {
             name: parameters(task) for name, task in app.tasks.items() if not name.startswith("celery.")
         },
-        "broker": url.split(";")[0],
+        "broker": urls if isinstance(urls, str) else ";".join(urls),
         "prefix": (conf.broker_transport_options or {}).get("global_keyprefix", ""),
         "results": str(conf.result_backend or ""),
         "results_prefix": (conf.result_backend_transport_options or {}).get("global_keyprefix", ""),
     }
+
+
+def _import_tasks(app: Any) -> None:
+    """All modules with tasks. An ImportError for one of them also says which setting names it."""
+    try:
+        app.loader.import_default_modules()
+    except ImportError as error:
+        if not _of_theirs(error):
+            settings = [s for s in ("include", "imports") if _names(app.conf[s] or (), error.name)]
+            error.msg += f", which `{(settings or ['autodiscover_tasks'])[0]}` of the app names"
+        raise
+
+
+def _names(modules: Any, missing: str | None) -> bool:
+    """Whether one of the modules is the missing one, or lies in it."""
+    return any(f"{module}.".startswith(f"{missing}.") for module in modules)
 
 
 def drawn(source: str) -> dict[str, Any]:
