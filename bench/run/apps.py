@@ -7,8 +7,8 @@ import json
 import logging
 import subprocess
 import tempfile
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,21 @@ def look(name: str, variant: Variant = HERE) -> App:
 @functools.cache
 def draw(name: str, source: str) -> Arguments:
     """What the callable ``source`` (``module:name``) returns for a task of the app. Raises AppError."""
-    told = _ask(name or SHIPPED, source, around=Environment())
+    told = _ask(name or SHIPPED, "draw", source, around=Environment())
     if "error" in told:
         raise AppError(f"{source} gives no arguments: {told['error']}", told["traceback"])
     return tuple(told["args"]), told["kwargs"]
+
+
+def unreached(name: str, settings: Mapping[str, Any], variant: Variant = HERE) -> str:
+    """Why the app cannot keep results where these settings, or else its own, say; empty where it can."""
+    around = environments.of(variant)
+    around = replace(around, env={**around.env, "CELERY_BENCH_RESULTS": json.dumps(settings)})
+    try:
+        told = _ask(name or SHIPPED, "results", around=around)
+    except AppError as error:
+        return str(error)
+    return str(told.get("error", ""))
 
 
 def _ask(name: str, *more: str, around: Environment) -> dict[str, Any]:
@@ -82,7 +93,8 @@ def _ask(name: str, *more: str, around: Environment) -> dict[str, Any]:
         try:
             status = _status(process, name)
         except subprocess.TimeoutExpired:
-            raise AppError(f"the app {name} was not imported within {PATIENCE_S:.0f} s") from None
+            failed = "did not answer" if more else "was not imported"
+            raise AppError(f"the app {name} {failed} within {PATIENCE_S:.0f} s") from None
         finally:
             kill_group(process.pid)
             process.wait()

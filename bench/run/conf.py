@@ -1,7 +1,9 @@
 """What the harness sets on the app's configuration, besides what the scenario asks for."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench import settings
@@ -106,9 +108,14 @@ def _results(setup: Setup, broker: RunningBroker, backend: str, folder: Path) ->
         "server": backend,
     }
     shares_broker = kept == "broker" and not broker.is_amqp
+    options = broker.transport_options if shares_broker else {}
+    return {**results_at(urls.get(kept, kept), options), "task_ignore_result": kept == "ignored"}
+
+
+def results_at(url: str, options: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Settings that keep results at a URL, whatever the app says of its own."""
     return {
-        "result_backend": urls.get(kept, kept),
+        "result_backend": url,
         **dict.fromkeys(_PARTS_OF_REDIS),
-        "result_backend_transport_options": broker.transport_options if shares_broker else {},
-        "task_ignore_result": kept == "ignored",
+        "result_backend_transport_options": dict(options),
     }

@@ -1,7 +1,8 @@
-"""Asks an app for its tasks and where its broker is: ``python -P peek.py APP ANSWER.json [MODULE:CALLABLE]``.
+"""Asks an app for its tasks and where its broker is: ``python -P peek.py APP ANSWER.json [QUESTION …]``.
 
-With a callable it is asked for the arguments of one task instead. A process of its own, since importing
-somebody's app may do anything. Standard library and celery only.
+The question ``draw MODULE:CALLABLE`` is for the arguments of one task instead, ``results`` whether the store
+of results answers. A process of its own, since importing somebody's app may do anything. Standard library and
+celery only.
 """
 
 import importlib
@@ -12,10 +13,12 @@ import os
 import random
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+ANSWER_S = 5
 NOT_THEIRS = (
     str(HERE),
     "<frozen ",
@@ -97,12 +100,31 @@ def _names(modules: Any, missing: str | None) -> bool:
     return any(f"{module}.".startswith(f"{missing}.") for module in modules)
 
 
-def drawn(source: str) -> dict[str, Any]:
+def reached(app: Any) -> dict[str, Any]:
+    """Nothing, once its store of results has answered, as far as that can be asked; what Celery, or the
+    client of the store, raises goes on. Settings in our environment are laid over the app's own.
+    """
+    asked = json.loads(os.environ["CELERY_BENCH_RESULTS"])  # a command line would show passwords
+    _sibling("userapp").set_environment(asked)
+    app.conf.update(asked, database_create_tables_at_setup=False, redis_socket_connect_timeout=ANSWER_S)
+    store = app._get_backend()  # ``app.backend`` may have been made of other settings
+    kind, sessions = type(store).__name__, getattr(store, "session_manager", None)
+    if kind == "RedisBackend":
+        store.client.ping()
+    elif kind == "DatabaseBackend" and sessions is not None:
+        sessions.get_engine(store.url, **store.engine_options).connect().close()
+    return {}
+
+
+def drawn(_app: Any, source: str) -> dict[str, Any]:
     """One task's arguments as the callable ``source`` thinks them up. Raises TypeError with a sentence."""
     made = _sibling("calls").callable_of(source)(random.Random(0))
     if not (isinstance(made, tuple | list) and len(made) == 2 and isinstance(made[1], dict)):
         raise TypeError(f"it returned {made!r:.100}, not (args, kwargs) as in ((1, 2), {{}})")
     return {"args": list(made[0]), "kwargs": made[1]}
+
+
+QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {"app": of_app, "draw": drawn, "results": reached}
 
 
 def _of_theirs(error: BaseException) -> bool:
@@ -142,7 +164,8 @@ def main() -> None:
     answer: dict[str, Any]
     try:
         app = find(sys.argv[1])
-        answer = drawn(sys.argv[3]) if len(sys.argv) > 3 else of_app(app)
+        question, *words = sys.argv[3:] or ["app"]
+        answer = QUESTIONS[question](app, *words)
         text = json.dumps(answer, default=repr)
     except BaseException as error:  # an app may also call sys.exit
         text = json.dumps(told(error))
