@@ -24,6 +24,8 @@ say of itself. In the trial's queues nobody's messages lie but ours; nothing els
 
 COMPLAINT = re.compile(r"\[.*?: (?:(?:ERROR|CRITICAL)/\S*\] |WARNING/\S*\] consumer: )(?!Frequent)(.*)")
 """A line of a worker's log that may say why nothing moves."""
+NO_PASSWORD = "://:**@"
+"""What kombu tells of a URL that may have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,8 @@ class Fleet:
         for node in self.nodes:
             for line in reversed(node.child.tail().splitlines()):
                 if found := COMPLAINT.match(line):
-                    return f"worker {node.index}: {found[1][:300]}"
+                    text = found[1][:300].replace(NO_PASSWORD, "://").rstrip(".")
+                    return f"worker {node.index}: {text}"
         return ""
 
     def pids(self) -> list[int]:

@@ -3,10 +3,15 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import psutil
 import pytest
+
+from bench.model import Broker
+from bench.run.broker import Brokers
+from bench.run.keeper import Keeper
 
 pytestmark = pytest.mark.real
 
@@ -210,4 +215,30 @@ def test_a_broker_that_dies_in_the_middle_fails_its_trial_and_the_next_gets_anot
     assert "Traceback" not in err
     cells = json.loads(shell.run("show", "--json").stdout)["cells"]
     assert [(cell["trials"], cell["failed_trials"]) for cell in cells] in ([(1, 1)], [(2, 1)])
+    assert shell.left() == []
+
+
+def test_somebody_elses_broker_that_dies_in_the_middle_ends_the_run_and_keeps_what_is_done(shell, asked):
+    folder = shell.folder / "theirs"
+    folder.mkdir()
+    with Keeper() as keeper:
+        brokers = Brokers(keeper, folder, "theirs")
+        url = brokers.get(Broker()).url
+        text = SCENARIO.format(
+            app="''", workload="{task: io.sleep, kwargs: {seconds: 0.05}}", more=f"broker: {{url: '{url}'}}"
+        )
+        text = text.replace("repeats: 1", "repeats: 3\nlimits: {stall: 3s, boot: 10s}").replace(
+            "tasks: 40", "tasks: 100"
+        )
+        shell.write("s.yaml", text)
+        process = shell.start("run", "s.yaml")
+        lines = shell.folder / "results"
+        shell.wait_until(lambda: any(lines.glob("*/trials.jsonl")), seconds=60)
+        shell.wait_until(lambda: any("load.py" in line for line in shell.left()), seconds=60)
+        brokers.stop()
+        out, err = process.communicate(timeout=60)
+    done = subprocess.CompletedProcess((), process.returncode, out, err)
+    shell.refused(done, 3, f"the broker at {url} does not answer any more", "--resume", "No broker answers")
+    assert "of 3 trials are kept. Go on: " in err
+    assert "Report: " in out
     assert shell.left() == []

@@ -75,7 +75,8 @@ def test_an_apps_own_store_of_results_that_cannot_be_loaded(shell, tiny):
     )
     shell.write(
         "s.yaml",
-        "question: q\napp: keeps\nworkload: {task: keeps.one}\nload: {shape: flood, tasks: 9}\nmessages: {results: app}\n",
+        "question: q\napp: keeps\nworkload: {task: keeps.one}\nload: {shape: flood, tasks: 9}\n"
+        "messages: {results: app}\n",
     )
     words = ("where the app keeps keeps its own: ModuleNotFoundError: No module named 'nosuch'.",)
     shell.refused(shell.run("run", "s.yaml"), 3, *words)
