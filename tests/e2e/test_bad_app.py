@@ -157,6 +157,24 @@ def test_a_callable_that_raises_is_told_with_its_own_traceback(shell, asked):
     refused(shell, done, "KeyError: 'mail'", 'draws.py", line 2, in one', traceback=1)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("return (draw['mail'],), {'y': 1}", ["draws.py:6: one: it gives nothing for task ", "TypeError"]),
+        ("return ({1, 2},), {'y': 1}", ["draws.py:2: one: what it gives for task ", "not JSON serializable"]),
+        ("return (1,), {}", ["draws.py:2: one: what it gives for task ", "missing 1 required"]),
+    ],
+)
+def test_a_callable_that_fails_later_is_told_with_its_line(shell, asked, line, words):
+    shell.write(
+        "draws.py",
+        "calls = []\ndef one(draw):\n    calls.append(draw)\n    if len(calls) < 20:\n"
+        f"        return (1,), {{'y': 1}}\n    {line}\n",
+    )
+    done = asked("{task: myapp.add, arguments: 'draws:one'}")
+    shell.refused(done, 4, "the loader exited with status 1: ValueError: ", *words)
+
+
 def test_arguments_from_a_list_a_file_and_a_callable(shell, asked):
     """Each task writes what it got; the callable's depends on the seed alone."""
     shell.write(
