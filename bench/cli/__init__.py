@@ -3,8 +3,10 @@
 Everything heavy is imported inside the verb that needs it, so that ``--help`` answers at once.
 """
 
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -63,8 +65,15 @@ for verb in (
     cli.add_command(verb)
 
 
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Ctrl-C and SIGTERM end a verb alike, and what it has started and written is cleaned up."""
+    sys.exit(EXIT_INTERRUPTED)
+
+
 def main() -> None:
     """Entry point: every reason to stop becomes a sentence and an exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         cli(prog_name="celery-bench")
     except BenchError as error:
@@ -72,8 +81,6 @@ def main() -> None:
         if error.hint:
             click.echo(error.hint, err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.exit(EXIT_OK)
     except Exception:

@@ -14,8 +14,10 @@ from bench.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_TRIAL_FAILED,
+    EnvironmentFault,
     UsageError,
 )
+from bench.units import plural
 
 if TYPE_CHECKING:
     from bench.model import Scenario, Trial
@@ -89,8 +91,17 @@ def run(
         target = old
         left, estimate_s = left_of(target, scenarios, planned)
         _ask_before_long(estimate_s, len(left), yes)
-    whole = measure(target, scenarios, planned)
-    sys.exit(_conclude(target, places["reports"], whole=whole, page=not no_report, as_json=as_json))
+    whole, fault = False, None
+    try:
+        whole = measure(target, scenarios, planned)
+    except EnvironmentFault as error:
+        fault = error
+    _show(target, places["reports"], page=not no_report, as_json=as_json)
+    if not whole:
+        _tell_kept(target, "Stopped" if fault else "Interrupted", len(planned))
+    if fault:
+        raise fault
+    sys.exit(_exit_code(target) if whole else EXIT_INTERRUPTED)
 
 
 def left_of(
@@ -165,23 +176,30 @@ def _ask_before_long(estimate_s: float, trials: int, yes: bool) -> None:
         )
 
 
-def _conclude(run: "Run", reports: Path, *, whole: bool, page: bool, as_json: bool) -> int:
-    """Print what was found, write the report, and say it all in one exit code."""
-    results = run.results()
-    if results:
-        show_run(run, as_json=as_json)
-        if page:
-            from bench.report import page as pages
+def _show(run: "Run", reports: Path, *, page: bool, as_json: bool) -> None:
+    """Print what was found so far and write the report."""
+    if not run.results():
+        return
+    show_run(run, as_json=as_json)
+    if page:
+        from bench.report import page as pages
 
-            click.echo(f"Report: {pages.write(run, reports)}", err=as_json)
-    if not whole:
-        again = f"celery-bench --results {run.path.parent} run --resume {run.name}"
-        kept = (
-            f"finished trials are kept. Go on: {again}" if results else "no trial had finished, none is kept."
-        )
-        click.echo(f"Interrupted; {kept}", err=True)
-        return EXIT_INTERRUPTED
-    if any(not result.ok for result in results):
+        click.echo(f"Report: {pages.write(run, reports)}", err=as_json)
+
+
+def _tell_kept(run: "Run", why: str, planned: int) -> None:
+    """How much is there of a run that ended early, and how it goes on."""
+    done = len(run.results())
+    again = f"celery-bench --results {run.path.parent} run --resume {run.name}"
+    told = (
+        f"{done} of {plural(planned, 'trial')} are kept. Go on: {again}" if done else "no trial had finished."
+    )
+    click.echo(f"{why}; {told}", err=True)
+
+
+def _exit_code(run: "Run") -> int:
+    """What a whole run comes to."""
+    if any(not result.ok for result in run.results()):
         return EXIT_TRIAL_FAILED
     return _exit_code_of_gates(run)
 

@@ -1,12 +1,14 @@
 """What Celery and the user's app say of themselves. An app is asked in a process of its own."""
 
+import contextlib
 import functools
 import inspect
 import json
+import logging
 import subprocess
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from bench.scenario.outside import AppError, Arguments, Outside, Tasks
 
 PEEK = Path(__file__).with_name("peek.py")
 PATIENCE_S = 60.0
+SILENCE_S = 5.0
+"""After this long somebody is told what is waited for."""
 HERE = Variant()
 _KINDS = {str(int(kind)): kind for kind in inspect._ParameterKind}
 
@@ -54,10 +58,21 @@ def look(name: str, variant: Variant = HERE) -> App:
 @functools.cache
 def draw(name: str, source: str, variant: Variant = HERE) -> Arguments:
     """What the callable ``source`` (``module:name``) returns for a task of the app. Raises AppError."""
-    told = _ask(name or SHIPPED, source, around=environments.of(variant))
+    told = _ask(name or SHIPPED, "draw", source, around=environments.of(variant))
     if "error" in told:
         raise AppError(f"{source} gives no arguments: {told['error']}", told["traceback"])
     return tuple(told["args"]), told["kwargs"]
+
+
+def unreached(name: str, settings: Mapping[str, Any], variant: Variant = HERE) -> str:
+    """Why the app cannot keep results where these settings, or else its own, say; empty where it can."""
+    around = environments.of(variant)
+    around = replace(around, env={**around.env, "CELERY_BENCH_RESULTS": json.dumps(settings)})
+    try:
+        told = _ask(name or SHIPPED, "results", around=around)
+    except AppError as error:
+        return str(error)
+    return str(told.get("error", ""))
 
 
 def _ask(name: str, *more: str, around: Environment) -> dict[str, Any]:
@@ -76,9 +91,10 @@ def _ask(name: str, *more: str, around: Environment) -> dict[str, Any]:
                 start_new_session=True,
             )
         try:
-            status = process.wait(PATIENCE_S)
+            status = _status(process, name)
         except subprocess.TimeoutExpired:
-            raise AppError(f"the app {name} was not imported within {PATIENCE_S:.0f} s") from None
+            failed = "did not answer" if more else "was not imported"
+            raise AppError(f"the app {name} {failed} within {PATIENCE_S:.0f} s") from None
         finally:
             kill_group(process.pid)
             process.wait()
@@ -87,6 +103,16 @@ def _ask(name: str, *more: str, around: Environment) -> dict[str, Any]:
             return found
         said = log.read_text(errors="replace").strip()
         raise AppError(f"the app {name} ended Python itself when it was imported (status {status})", said)
+
+
+def _status(process: subprocess.Popen[bytes], name: str) -> int:
+    """Its exit status; what takes long is told on stderr. Raises TimeoutExpired."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(min(SILENCE_S, PATIENCE_S))
+    logging.getLogger(__name__).warning(
+        "The app %s is still being imported; it is waited for up to %.0f s.", name, PATIENCE_S
+    )
+    return process.wait(PATIENCE_S - SILENCE_S)
 
 
 def _signature(parameters: list[list[Any]]) -> inspect.Signature:

@@ -47,6 +47,16 @@ class RunningBroker:
     def alive(self) -> bool:
         return self.child is None or self.child.exit_status is None
 
+    def trouble(self) -> str:
+        """What became of it; empty while it answers. A server that is not ours is asked."""
+        if self.child:
+            return "" if self.alive() else "the broker died"
+        try:
+            external(self.url, "")
+        except EnvironmentFault:
+            return f"the broker at {hide_password(self.url)} does not answer any more"
+        return ""
+
     def pids(self) -> list[int]:
         return [self.child.pid] if self.child else []
 

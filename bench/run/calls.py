@@ -1,18 +1,22 @@
 """What the loader publishes: each entry of the workload as calls of the app's tasks.
 
-Loaded by the loader by its path; standard library and what the app brings. A call is ``(task, args, kwargs,
+Loaded by the loader by its path; standard library and celery only. A call is ``(task, args, kwargs,
 options)``. Equal calls are one object, so that their message is built once; a call that must be made at its
 own moment (a countdown runs from there) or that a callable thinks up is ``single``.
 """
 
 import csv
 import importlib
+import inspect
 import json
 import random
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from kombu.exceptions import EncodeError
 
 Call = tuple[Any, Any, dict[str, Any], dict[str, Any]]
 
@@ -42,14 +46,36 @@ class Kind:
     def publish(self, seq: int, marks: dict[str, Any], producer: Any, **more: Any) -> Any:
         """Publish task ``seq`` as everybody does; its result. ``more`` goes before its own options."""
         task, args, kwargs, options = self.call(seq)
-        return task.apply_async(args, kwargs, producer=producer, **{**(more or options), **marks})
+        try:
+            return task.apply_async(args, kwargs, producer=producer, **{**(more or options), **marks})
+        except (EncodeError, TypeError, ValueError) as error:
+            if self._make is None:
+                raise
+            raise ValueError(
+                _blame(self._make, f"what it gives for task {seq} cannot be sent", error)
+            ) from error
 
     def call(self, seq: int) -> Call:
         """A row by turns; what a callable returns depends on the trial's seed and the number alone."""
         if self._make is None:
             return self._rows[seq % len(self._rows)]
-        args, kwargs = self._make(random.Random(f"{self._seed} {seq}"))
+        try:
+            args, kwargs = self._make(random.Random(f"{self._seed} {seq}"))
+        except Exception as error:
+            raise ValueError(_blame(self._make, f"it gives nothing for task {seq}", error)) from error
         return self.task, args, kwargs, self.options
+
+
+def _blame(make: Callable[..., Any], what: str, error: Exception) -> str:
+    """What is wrong with a callable, in a line that begins with the last line of its file that ran."""
+    code = getattr(inspect.unwrap(make), "__code__", None)
+    place = ""
+    if code is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == code.co_filename]
+        place = f"{code.co_filename}:{lines[-1] if lines else code.co_firstlineno}: "
+    name = getattr(make, "__name__", type(make).__name__)
+    return f"{place}{name}: {what}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def callable_of(source: str) -> Callable[..., Any]:

@@ -1,7 +1,9 @@
 """What the harness sets on the app's configuration, besides what the scenario asks for."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench import settings
@@ -12,6 +14,9 @@ KEPT_FOR_CLIENTS = "broker"
 """Where results go when the load waits for them and the scenario does not say."""
 KEPT_FOR_CHORDS = {"rabbitmq": "server"}
 """Where they go when only a chord does, by broker: RabbitMQ has no store that could count a chord's parts."""
+
+AS_COMMANDED = {"worker_pool": "prefork", "worker_disable_prefetch": False}
+"""Celery's own values: with another ``worker_pool``, ``-P prefork`` would start that one."""
 
 
 def queue_names(setup: Setup, name: str) -> dict[str, str]:
@@ -50,6 +55,7 @@ def of_trial(setup: Setup, broker: RunningBroker, backend: str, name: str, folde
         "task_create_missing_queues": True,
         "task_always_eager": False,
         "task_protocol": 2,
+        **AS_COMMANDED,
         "worker_direct": False,
         "worker_state_db": None,
         "worker_enable_remote_control": True,
@@ -102,9 +108,14 @@ def _results(setup: Setup, broker: RunningBroker, backend: str, folder: Path) ->
         "server": backend,
     }
     shares_broker = kept == "broker" and not broker.is_amqp
+    options = broker.transport_options if shares_broker else {}
+    return {**results_at(urls.get(kept, kept), options), "task_ignore_result": kept == "ignored"}
+
+
+def results_at(url: str, options: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Settings that keep results at a URL, whatever the app says of its own."""
     return {
-        "result_backend": urls.get(kept, kept),
+        "result_backend": url,
         **dict.fromkeys(_PARTS_OF_REDIS),
-        "result_backend_transport_options": broker.transport_options if shares_broker else {},
-        "task_ignore_result": kept == "ignored",
+        "result_backend_transport_options": dict(options),
     }

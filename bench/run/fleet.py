@@ -17,8 +17,15 @@ DOOR = Path(__file__).with_name("worker.py")
 MODULE_OF_POOL = {"threads": "thread"}
 """Celery's module for a pool, where it is not called like the pool."""
 
+AS_ROOT = {"C_FORCE_ROOT": "1"}
+"""Without this Celery starts no worker as root that accepts pickle, which the scenario may ask for or the app
+say of itself. In the trial's queues nobody's messages lie but ours; nothing else depends on it.
+"""
+
 COMPLAINT = re.compile(r"\[.*?: (?:(?:ERROR|CRITICAL)/\S*\] |WARNING/\S*\] consumer: )(?!Frequent)(.*)")
 """A line of a worker's log that may say why nothing moves."""
+NO_PASSWORD = "://:**@"
+"""What kombu tells of a URL that may have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +122,8 @@ class Fleet:
         for node in self.nodes:
             for line in reversed(node.child.tail().splitlines()):
                 if found := COMPLAINT.match(line):
-                    return f"worker {node.index}: {found[1][:300]}"
+                    text = found[1][:300].replace(NO_PASSWORD, "://").rstrip(".")
+                    return f"worker {node.index}: {text}"
         return ""
 
     def pids(self) -> list[int]:
@@ -161,18 +169,13 @@ def start(setup: Setup, place: Place) -> Fleet:
         path = place.folder / f"node-{index}.json"
         path.write_text(json.dumps(spec))
         try:
-            child = place.start(DOOR, path, f"node-{index}.log", {**_allowed(setup), **group.env})
+            child = place.start(DOOR, path, f"node-{index}.log", {**AS_ROOT, **group.env})
         except OSError:
             Fleet(nodes).stop()
             raise
         ready = place.folder / f"ready-{index}.json"
         nodes.append(Node(index, group, _wanted(group, asked), child, ready))
     return Fleet(nodes)
-
-
-def _allowed(setup: Setup) -> dict[str, str]:
-    """As root Celery unpickles messages only with this: in the trial's queues nobody's lie but ours."""
-    return {"C_FORCE_ROOT": "1"} if setup.messages.serializer == "pickle" else {}
 
 
 def _wanted(group: Workers, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Asks an app for its tasks and where its broker is: ``python -P peek.py APP ANSWER.json [MODULE:CALLABLE]``.
+"""Asks an app for its tasks and where its broker is: ``python -P peek.py APP ANSWER.json [QUESTION …]``.
 
-With a callable it is asked for the arguments of one task instead. A process of its own, since importing
-somebody's app may do anything. Standard library and celery only.
+The question ``draw MODULE:CALLABLE`` is for the arguments of one task instead, ``results`` whether the store
+of results answers. A process of its own, since importing somebody's app may do anything. Standard library and
+celery only.
 """
 
 import importlib
@@ -12,15 +13,17 @@ import os
 import random
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+ANSWER_S = 5
 NOT_THEIRS = (
     str(HERE),
     "<frozen ",
     str(Path(importlib.__file__).parent),
-    *(str(Path(importlib.import_module(name).__file__ or "").parent) for name in ("celery", "kombu")),
+    *(str(Path(importlib.import_module(name).__file__ or "").parent) for name in ("celery", "kombu", "vine")),
 )
 """Where the beginning of a traceback is of no interest to whoever wrote the app."""
 
@@ -66,28 +69,62 @@ def parameters(task: Any) -> list[tuple[str, int, bool]]:
 
 def of_app(app: Any) -> dict[str, Any]:
     """Its tasks with their parameters; URLs and prefixes of its broker and results."""
-    app.loader.import_default_modules()
+    _import_tasks(app)
     app.finalize()
     conf = app.conf
     urls = conf.broker_write_url or "amqp://"  # as in Celery
-    url = urls if isinstance(urls, str) else urls[0]
     return {
         "tasks": {
             name: parameters(task) for name, task in app.tasks.items() if not name.startswith("celery.")
         },
-        "broker": url.split(";")[0],
+        "broker": urls if isinstance(urls, str) else ";".join(urls),
         "prefix": (conf.broker_transport_options or {}).get("global_keyprefix", ""),
         "results": str(conf.result_backend or ""),
         "results_prefix": (conf.result_backend_transport_options or {}).get("global_keyprefix", ""),
     }
 
 
-def drawn(source: str) -> dict[str, Any]:
+def _import_tasks(app: Any) -> None:
+    """All modules with tasks. An ImportError for one of them also says which setting names it."""
+    try:
+        app.loader.import_default_modules()
+    except ImportError as error:
+        if not _of_theirs(error):
+            settings = [s for s in ("include", "imports") if _names(app.conf[s] or (), error.name)]
+            error.msg += f", which `{(settings or ['autodiscover_tasks'])[0]}` of the app names"
+        raise
+
+
+def _names(modules: Any, missing: str | None) -> bool:
+    """Whether one of the modules is the missing one, or lies in it."""
+    return any(f"{module}.".startswith(f"{missing}.") for module in modules)
+
+
+def reached(app: Any) -> dict[str, Any]:
+    """Nothing, once its store of results has answered, as far as that can be asked; what Celery, or the
+    client of the store, raises goes on. Settings in our environment are laid over the app's own.
+    """
+    asked = json.loads(os.environ["CELERY_BENCH_RESULTS"])  # a command line would show passwords
+    _sibling("userapp").set_environment(asked)
+    app.conf.update(asked, database_create_tables_at_setup=False, redis_socket_connect_timeout=ANSWER_S)
+    store = app._get_backend()  # ``app.backend`` may have been made of other settings
+    kind, sessions = type(store).__name__, getattr(store, "session_manager", None)
+    if kind == "RedisBackend":
+        store.client.ping()
+    elif kind == "DatabaseBackend" and sessions is not None:
+        sessions.get_engine(store.url, **store.engine_options).connect().close()
+    return {}
+
+
+def drawn(_app: Any, source: str) -> dict[str, Any]:
     """One task's arguments as the callable ``source`` thinks them up. Raises TypeError with a sentence."""
     made = _sibling("calls").callable_of(source)(random.Random(0))
     if not (isinstance(made, tuple | list) and len(made) == 2 and isinstance(made[1], dict)):
         raise TypeError(f"it returned {made!r:.100}, not (args, kwargs) as in ((1, 2), {{}})")
     return {"args": list(made[0]), "kwargs": made[1]}
+
+
+QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {"app": of_app, "draw": drawn, "results": reached}
 
 
 def _of_theirs(error: BaseException) -> bool:
@@ -127,7 +164,8 @@ def main() -> None:
     answer: dict[str, Any]
     try:
         app = find(sys.argv[1])
-        answer = drawn(sys.argv[3]) if len(sys.argv) > 3 else of_app(app)
+        question, *words = sys.argv[3:] or ["app"]
+        answer = QUESTIONS[question](app, *words)
         text = json.dumps(answer, default=repr)
     except BaseException as error:  # an app may also call sys.exit
         text = json.dumps(told(error))

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from bench import analyse
 from bench.errors import EnvironmentFault, UsageError
 from bench.measured import TrialResult
-from bench.model import Scenario, Setup, Trial, plain
-from bench.run import apps, environments, host, services
+from bench.model import Scenario, Setup, Trial, Variant, plain
+from bench.run import apps, conf, environments, host, services
 from bench.run import trial as trials
 from bench.run.broker import Brokers, check
 from bench.run.keeper import Keeper
@@ -65,7 +65,22 @@ def preflight(scenarios: Sequence[Scenario], tell: Callable[[str], None] = envir
             _look_elsewhere(setup)
     for broker, app in dict.fromkeys((s.broker, s.app if s.broker.of_app else "") for s in setups):
         check(broker, app)
+    for app, variant, where in dict.fromkeys((s.app, s.variant, s.messages.results) for s in setups):
+        if where == "app" or "://" in where:
+            _check_results(app, variant, "" if where == "app" else where)
     services.check(iter(setups))
+
+
+def _check_results(app: str, variant: Variant, url: str) -> None:
+    """That results can be kept at the URL, or else where the app keeps its own."""
+    trouble = apps.unreached(app, conf.results_at(url) if url else {}, variant)
+    if trouble:
+        where = f"at {hide_password(url)}" if url else f"where the app {app} keeps its own"
+        why = hide_password(trouble.partition("\n")[0]).rstrip(".")
+        raise EnvironmentFault(
+            f"Results cannot be kept {where}: {why}.",
+            "Start the server or correct `messages.results`; left out, results are kept for who needs them.",
+        )
 
 
 def _look_elsewhere(setup: Setup) -> None:

@@ -18,7 +18,7 @@ from bench.run import fleet as fleets
 from bench.run import publisher as publishers
 from bench.run.broker import Brokers, RunningBroker
 from bench.run.follow import Follower, Others, collect
-from bench.run.keeper import Keeper
+from bench.run.keeper import Keeper, kill_detached
 from bench.run.probe import Probe
 from bench.run.process import clean_environment, users_environment
 from bench.run.userapp import SHIPPED
@@ -56,6 +56,7 @@ def execute(trial: Trial, around: Surroundings) -> Recording:
     folder.mkdir()
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(kill_detached, folder)
         try:
             course = Course(trial, around, folder, stack)
         except OSError as error:
@@ -159,7 +160,7 @@ class Course:
             if time.monotonic() - self._mark > limit:
                 late = [str(n.index) for n in self.fleet.nodes if not n.ready()]
                 who = f"worker {', '.join(late)}" if late else "the loader"
-                raise TrialFailed(f"{who} not ready after {limit:g} s")
+                raise self._failure(f"{who} not ready after {limit:g} s")
             self.around.tick("boot", 0, 0, 0.0, 0, 0.0)
             time.sleep(0.02)
         self._stage("boot")
@@ -282,16 +283,18 @@ class Course:
 
     def _check(self) -> None:
         trouble = self.fleet.trouble() or self.publisher.trouble() or self.follower.trouble
-        if not self.broker.alive():
-            trouble = "the broker died"
-        if trouble:
-            raise TrialFailed(trouble)
+        if trouble or not self.broker.alive():
+            raise self._failure(trouble)
 
     def _check_stall(self, since: float, phase: str, done: int, total: int) -> None:
         limit = self.setup.limits.stall
         if time.monotonic() - since > limit:
             stalled = f"stalled: no completion for {limit:g} s of the {phase}, {done} of {total} had ended"
-            raise TrialFailed(". ".join(text for text in (stalled, self.fleet.complaint()) if text))
+            raise self._failure(". ".join(text for text in (stalled, self.fleet.complaint()) if text))
+
+    def _failure(self, reason: str) -> TrialFailed:
+        """A broker that is gone is the reason of whatever else was seen."""
+        return TrialFailed(self.broker.trouble() or reason)
 
     def _stage(self, name: str) -> None:
         now = time.monotonic()

@@ -45,9 +45,9 @@ def load(
     ``added``: mappings that are laid over the app's own settings of that name. ``queues``: the scenario's
     name → ours; whatever queue the app's code names, its tasks stay on these.
     """
-    _environment(settings)
+    set_environment(settings)
     app = find(name)
-    _environment(settings)  # an app may read a file of variables
+    set_environment(settings)  # an app may read a file of variables
     asked = {**settings, **{key: {**(app.conf.get(key) or {}), **more} for key, more in added.items()}}
     annotations = asked.pop("task_annotations", {})  # the app's own stay, these are laid over them
     app.conf.update(asked)
@@ -60,7 +60,8 @@ def load(
     return app
 
 
-def _environment(settings: Mapping[str, Any]) -> None:
+def set_environment(settings: Mapping[str, Any]) -> None:
+    """Variables that would go before these settings say the same as they do."""
     for variable, setting in ENVIRONMENT.items():
         if variable in os.environ and setting in settings:
             os.environ[variable] = settings[setting]

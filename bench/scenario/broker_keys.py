@@ -1,5 +1,6 @@
 """The keys below ``broker:``, ``delivery:`` and ``messages:``: the way of a task to its worker."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -123,9 +124,19 @@ def broker_noun(keys: BrokerKeys) -> model.Broker:
     if keys.url is None or keys.url == OF_APP:
         return model.Broker(kind=keys.kind or "valkey", of_app=keys.url == OF_APP, **ways)
     kind, url = kind_of(keys.url), keys.url
-    if kind == "valkey":  # kombu knows the protocol by its older name only
-        url = "redis" + url.removeprefix("valkey")
-    return model.Broker(kind=kind, url=url, **ways)
+    return model.Broker(kind=kind, url=_by_its_older_name(url), **ways)
+
+
+def messages_noun(keys: MessagesKeys) -> model.Messages:
+    """The validated messages in the program's own noun."""
+    return model.Messages(
+        serializer=keys.serializer, compression=keys.compression, results=_by_its_older_name(keys.results)
+    )
+
+
+def _by_its_older_name(url: str) -> str:
+    """Celery and kombu know the protocol of Valkey as that of Redis only."""
+    return re.sub(r"^valkey(s?)://", r"redis\1://", url)
 
 
 def kind_of(url: str) -> str:

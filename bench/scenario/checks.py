@@ -161,7 +161,13 @@ def broker_mistakes(broker: model.Broker) -> Iterator[Mistake]:
     if broker.port is not None:
         text = "a broker at a URL has its port there. Leave one of them out"
         yield Mistake(path=("broker", "port"), text=text, also=(path,))
-    for url in broker.url.split(";"):
+    urls = broker.url.split(";")
+    if len(urls) > 1:
+        text = (
+            f"these are {len(urls)} URLs, but all of a trial uses one server. Name it: `broker: {{url: …}}`"
+        )
+        yield Mistake(path=path, text=text)
+    for url in urls:
         scheme, separator, _ = url.partition("://")
         if not separator:
             text = "this is not a URL. Begin with redis:// or amqp://, as in redis://localhost:6379/0"

@@ -9,7 +9,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from bench import measured, model
-from bench.scenario.broker_keys import BrokerKey, BrokerKeys, DeliveryKeys, MessagesKeys, broker_noun
+from bench.scenario.broker_keys import (
+    BrokerKey,
+    BrokerKeys,
+    DeliveryKeys,
+    MessagesKeys,
+    broker_noun,
+    messages_noun,
+)
 from bench.scenario.canvas_keys import BELOW, ENTRY_KEYS, Entry, entry_noun
 from bench.scenario.fields import AsSchema, Duration, Keys
 from bench.scenario.load_keys import LOAD_KEYS, Loads, load_noun
@@ -160,9 +167,7 @@ MATRIX_WORDS = ("zip", "include", "exclude")
 
 def to_setup(keys: SetupKeys) -> model.Setup:
     """The validated keys in the program's own nouns: SI units, defaults filled in."""
-    delivery, messages = (
-        {n: getattr(k, n) for n in type(k).model_fields} for k in (keys.delivery, keys.messages)
-    )
+    delivery = {name: getattr(keys.delivery, name) for name in type(keys.delivery).model_fields}
     return model.Setup(
         variant=variant_noun(keys.variant),
         app=keys.app,
@@ -170,7 +175,7 @@ def to_setup(keys: SetupKeys) -> model.Setup:
         fleet=tuple(workers_noun(group) for group in keys.workers),
         routes=keys.routes,
         delivery=model.Delivery(**delivery),
-        messages=model.Messages(**messages),
+        messages=messages_noun(keys.messages),
         settings=keys.settings,
         workload=tuple(map(entry_noun, keys.workload)),
         load=load_noun(keys.load),

@@ -3,10 +3,15 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import psutil
 import pytest
+
+from bench.model import Broker
+from bench.run.broker import Brokers
+from bench.run.keeper import Keeper
 
 pytestmark = pytest.mark.real
 
@@ -75,16 +80,37 @@ def refused(shell, done, *words, traceback=0):
         ("bare", "from celery import Celery\napp = Celery('bare')\n",
          ["no task 'myapp.add' in bare", "The app has none"], 0),
         ("later", "from celery import Celery\napp = Celery('x', include=['nowhere'])\n",
-         ["No module named 'nowhere'"], 0),
+         ["No module named 'nowhere', which `include` of the app names"], 0),
+        ("imports", "from celery import Celery\napp = Celery('x')\napp.conf.imports = ['no.where']\n",
+         ["No module named 'no', which `imports` of the app names"], 0),
+        ("found", "from celery import Celery\napp = Celery('x')\napp.autodiscover_tasks(['nowhere'])\n",
+         ["No module named 'nowhere', which `autodiscover_tasks` of the app names"], 0),
+        ("failover", MYAPP.replace("amqp://guest@localhost:1//", "redis://h/1;redis://i/1"),
+         ["the app's own broker: these are 2 URLs", "`broker: {url: …}`"], 0),
+        ("list", MYAPP.replace("'amqp://guest@localhost:1//'", "['redis://h/1', 'redis://i/1']"),
+         ["the app's own broker: these are 2 URLs"], 0),
         ("memory", MYAPP.replace("amqp://guest@localhost:1//", "memory://"),
          ["app's own broker", "memory://"], 0),
     ],
 )  # fmt: skip
 def test_an_app_that_is_none(shell, asked, name, text, words, traceback):
     shell.write(f"{name}.py", text)
-    more = "broker: app" if name == "memory" else ""
-    workload = "{task: %s.add, args: [1, 2]}" % (name if name == "memory" else "myapp")
+    of_app = name in ("memory", "failover", "list")
+    more = "broker: app" if of_app else ""
+    workload = "{task: %s.add, args: [1, 2]}" % (name if of_app else "myapp")
     refused(shell, asked(workload, app=name, more=more), *words, traceback=traceback)
+
+
+def test_an_app_that_hangs_is_told_of_and_leaves_nothing_when_it_is_given_up(shell):
+    shell.write("slow.py", "import time\ntime.sleep(600)\n")
+    shell.write("s.yaml", SCENARIO.format(app="slow", workload="{task: slow.add}", more=""))
+    process = shell.start("validate", "s.yaml")
+    assert process.stderr.readline() == "The app slow is still being imported; it is waited for up to 60 s.\n"
+    process.terminate()
+    _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (130, "")
+    assert shell.left() == []
+    assert shell.left_files() == []
 
 
 def test_an_app_that_is_not_there(shell, asked):
@@ -129,6 +155,24 @@ def test_a_callable_that_raises_is_told_with_its_own_traceback(shell, asked):
     shell.write("draws.py", "def one(draw):\n    return {}['mail']\n")
     done = asked("{task: myapp.add, arguments: 'draws:one'}")
     refused(shell, done, "KeyError: 'mail'", 'draws.py", line 2, in one', traceback=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("return (draw['mail'],), {'y': 1}", ["draws.py:6: one: it gives nothing for task ", "TypeError"]),
+        ("return ({1, 2},), {'y': 1}", ["draws.py:2: one: what it gives for task ", "not JSON serializable"]),
+        ("return (1,), {}", ["draws.py:2: one: what it gives for task ", "missing 1 required"]),
+    ],
+)
+def test_a_callable_that_fails_later_is_told_with_its_line(shell, asked, line, words):
+    shell.write(
+        "draws.py",
+        "calls = []\ndef one(draw):\n    calls.append(draw)\n    if len(calls) < 20:\n"
+        f"        return (1,), {{'y': 1}}\n    {line}\n",
+    )
+    done = asked("{task: myapp.add, arguments: 'draws:one'}")
+    shell.refused(done, 4, "the loader exited with status 1: ValueError: ", *words)
 
 
 def test_arguments_from_a_list_a_file_and_a_callable(shell, asked):
@@ -189,4 +233,30 @@ def test_a_broker_that_dies_in_the_middle_fails_its_trial_and_the_next_gets_anot
     assert "Traceback" not in err
     cells = json.loads(shell.run("show", "--json").stdout)["cells"]
     assert [(cell["trials"], cell["failed_trials"]) for cell in cells] in ([(1, 1)], [(2, 1)])
+    assert shell.left() == []
+
+
+def test_somebody_elses_broker_that_dies_in_the_middle_ends_the_run_and_keeps_what_is_done(shell, asked):
+    folder = shell.folder / "theirs"
+    folder.mkdir()
+    with Keeper() as keeper:
+        brokers = Brokers(keeper, folder, "theirs")
+        url = brokers.get(Broker()).url
+        text = SCENARIO.format(
+            app="''", workload="{task: io.sleep, kwargs: {seconds: 0.05}}", more=f"broker: {{url: '{url}'}}"
+        )
+        text = text.replace("repeats: 1", "repeats: 3\nlimits: {stall: 3s, boot: 10s}").replace(
+            "tasks: 40", "tasks: 100"
+        )
+        shell.write("s.yaml", text)
+        process = shell.start("run", "s.yaml")
+        lines = shell.folder / "results"
+        shell.wait_until(lambda: any(lines.glob("*/trials.jsonl")), seconds=60)
+        shell.wait_until(lambda: any("load.py" in line for line in shell.left()), seconds=60)
+        brokers.stop()
+        out, err = process.communicate(timeout=60)
+    done = subprocess.CompletedProcess((), process.returncode, out, err)
+    shell.refused(done, 3, f"the broker at {url} does not answer any more", "--resume", "No broker answers")
+    assert "of 3 trials are kept. Go on: " in err
+    assert "Report: " in out
     assert shell.left() == []

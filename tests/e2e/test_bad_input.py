@@ -47,6 +47,41 @@ def test_a_broker_that_does_not_answer_and_its_password(shell, tiny):
         assert not path.is_file() or b"hunter2" not in path.read_bytes(), path
 
 
+@pytest.mark.parametrize(
+    ("results", "words"),
+    [
+        ("redis://user:hunter2@127.0.0.1:1/0", ["redis://user:***@127.0.0.1:1/0: ", "Connection refused."]),
+        ("valkey://127.0.0.1:1/0", ["redis://127.0.0.1:1/0: ", "Connection refused."]),
+        ("rediss://127.0.0.1:1/0?ssl_cert_reqs=CERT_NONE", ["rediss://127.0.0.1:1/0", "Connection refused."]),
+        ("db+foo://x", ["db+foo://x: ", "dialects:foo"]),
+        ("db+sqlite:////nowhere/results.sqlite", ["unable to open database file"]),
+        ("nosuch://x", ["nosuch://x: ", "No module named 'nosuch'"]),
+    ],
+)
+def test_a_store_of_results_that_does_not_answer(shell, tiny, results, words):
+    Path(tiny).write_text(f"messages: {{results: '{results}'}}\n" + Path(tiny).read_text())
+    done = shell.run("run", tiny)
+    shell.refused(done, 3, "Results cannot be kept at ", *words)
+    assert "hunter2" not in done.stderr
+    assert not (shell.folder / "results").exists()
+    assert shell.left() == []
+
+
+def test_an_apps_own_store_of_results_that_cannot_be_loaded(shell, tiny):
+    shell.write(
+        "keeps.py",
+        "from celery import Celery\napp = Celery('keeps', broker='amqp://nowhere', backend='nosuch://x')\n"
+        "@app.task\ndef one():\n    pass\n",
+    )
+    shell.write(
+        "s.yaml",
+        "question: q\napp: keeps\nworkload: {task: keeps.one}\nload: {shape: flood, tasks: 9}\n"
+        "messages: {results: app}\n",
+    )
+    words = ("where the app keeps keeps its own: ModuleNotFoundError: No module named 'nosuch'.",)
+    shell.refused(shell.run("run", "s.yaml"), 3, *words)
+
+
 def test_a_port_that_is_taken(shell, tiny):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

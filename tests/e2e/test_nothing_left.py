@@ -51,6 +51,34 @@ def test_after_kill_9_of_the_harness(shell, long, pool):
     shell.wait_until(lambda: shell.left_files() == [], seconds=5)
 
 
+DETACHING = """\
+import subprocess
+from celery import Celery
+app = Celery('detaching', broker='amqp://nowhere')
+
+@app.task
+def start():
+    subprocess.Popen(['sleep', '300'], start_new_session=True)
+"""
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_what_a_task_has_detached(shell, kill):
+    shell.write("detaching.py", DETACHING)
+    shell.write(
+        "s.yaml",
+        "question: q\napp: detaching\nworkload: {task: detaching.start}\nrepeats: 1\n"
+        f"load: {{shape: constant, rate: 5/s, for: {60 if kill else 1}s}}\n",
+    )
+    process = shell.start("run", "s.yaml", "--no-report")
+    if kill:
+        shell.wait_until(lambda: any("sleep 300" in line for line in shell.left()))
+        process.kill()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (-signal.SIGKILL if kill else 0), err
+    shell.wait_until(lambda: shell.left() == [], seconds=5)
+
+
 def signal_after_a_moment(pid: int) -> None:
     time.sleep(2)  # boot is over, the load runs
     os.kill(pid, signal.SIGKILL)

@@ -37,6 +37,7 @@ def calls():
 """
 ADD = TaskCall(task="theirs.add", args=(2, 3))
 OF_APP = Broker(of_app=True)
+OWN_STORE = Messages(results="app")
 
 
 @pytest.fixture(params=["valkey", "rabbitmq"])
@@ -147,11 +148,15 @@ def test_no_password_of_theirs_is_told_or_kept(bench, theirs):
     result, recording = bench.measure(ADD, app="theirs", pool="threads", flood=20, broker=OF_APP)
     assert result.ok, result.reason + result.log_tail
     assert "hunter2" not in str(result) + str(recording)
-    running.stop()
     cell = model.Cell(id="c", settings={}, setup=model.Setup(
-        app="theirs", broker=OF_APP, workload=(ADD,), load=Load(tasks=1)))  # fmt: skip
+        app="theirs", broker=OF_APP, workload=(ADD,), load=Load(tasks=1), messages=OWN_STORE))  # fmt: skip
     asked = model.Scenario(name="s", question="q", metric="throughput", repeats=1, cells=(cell,))
     assert "hunter2" not in str(model.plain(asked))
+    session.preflight([asked])
+    running.stop()
+    with pytest.raises(EnvironmentFault, match="where the app theirs keeps its own") as fault:
+        session._check_results("theirs", cell.setup.variant, "")
+    assert "hunter2" not in str(fault.value)
     with pytest.raises(EnvironmentFault, match="No broker answers") as fault:
         session.preflight([asked])
     assert "hunter2" not in str(fault.value)

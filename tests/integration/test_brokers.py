@@ -90,7 +90,7 @@ def test_somebody_elses_broker_that_goes_away_is_a_failed_trial_and_then_no_brok
         result, _ = bench.measure(sleep(0.05), flood=200, broker=Broker(url=theirs.url), on_tick=kill,
                                   limits=Limits(stall=3.0))  # fmt: skip
         assert result.outcome == "failed"
-        assert result.reason
+        assert result.reason == f"the broker at {theirs.url} does not answer any more"
         with pytest.raises(EnvironmentFault, match="No broker answers") as fault:
             bench.measure(sleep(0.05), flood=10, broker=Broker(url=url))
         assert "hunter2" not in str(fault.value)

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import multiprocessing
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,6 +87,21 @@ def test_how_a_child_is_started(bench, sleep, how):
     assert len(lines.saw) == 2
     assert ["billiard" in line for line in lines.saw] == [how == "spawn"] * 2
     assert len(set(pids(recording))) == 2, "both children tell what they run"
+
+
+def semaphores():
+    """Files of named semaphores, of whoever they are."""
+    return set(Path("/dev/shm").glob("sem.mp-*"))
+
+
+def test_spawned_children_leave_no_semaphore_and_nobody_elses_is_taken(bench, sleep):
+    theirs = multiprocessing.get_context("spawn").Lock()
+    before = semaphores()
+    ours = bench.look(lambda: semaphores() - before)
+    ran(bench, sleep(0.1), pool_start_method="spawn", flood=10, on_tick=ours)
+    assert len(ours.saw) == 2
+    assert semaphores() & ours.saw == set()
+    assert Path(f"/dev/shm/sem.{theirs._semlock.name.lstrip('/')}") in semaphores()
 
 
 def test_a_soft_limit_interrupts_a_task_and_a_hard_one_ends_its_child(bench, sleep):

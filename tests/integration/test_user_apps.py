@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.model import Broker, Cell, Delivery, Load, Messages, Scenario, Setup, TaskCall
+from bench.model import Broker, Cell, Delivery, Load, Messages, Scenario, Setup, TaskCall, Workers
 from bench.run import session
 from bench.scenario.outside import AppError
 
@@ -93,7 +93,7 @@ def test_its_task_runs_on_our_broker_however_its_own_was_given(bench, write, mon
         + CONFIGURED[way].format(url=url, store=store)
         + "\n@app.task\ndef add(x, y):\n    return x + y\n",
     )
-    monkeypatch.setenv("C_FORCE_ROOT", "1")  # Celery wants it of whoever runs pickle as root
+    monkeypatch.delenv("C_FORCE_ROOT", raising=False)  # Celery wants it of whoever runs pickle as root
     for variable in ("CELERY_BROKER_URL", "BROKER_URL", "CELERY_BROKER_WRITE_URL"):
         if way == "the environment":
             monkeypatch.setenv(variable, url)
@@ -172,6 +172,40 @@ def test_what_the_scenario_asks_for_is_laid_over_what_the_app_says_of_its_tasks(
     assert result.effective[0]["acks_late"] == {"myapp.add": True}
 
 
+COMMANDED = EXAMPLE.replace(
+    "@app.task",
+    """app.conf.update(worker_pool='threads', worker_concurrency=7,
+    worker_prefetch_multiplier=9, worker_disable_prefetch=True, worker_max_tasks_per_child=9,
+    worker_max_memory_per_child=900_000, worker_pool_start_method='spawn', worker_send_task_events=True,
+    task_time_limit=99, task_soft_time_limit=98)
+
+@app.task""",
+)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_the_scenarios_pool_runs_whatever_the_app_says_of_its_workers(bench, write, pool):
+    write(myapp=COMMANDED)
+    asked = Workers(
+        pool=pool,
+        concurrency=2,
+        prefetch=3,
+        max_tasks_per_child=50,
+        pool_start_method="fork",
+        time_limit=30.0,
+    )
+    result, _ = bench.measure(ADD, app="myapp", fleet=(asked,), flood=20)
+    assert result.ok, result.reason + result.log_tail
+    assert result.mismatches == ()
+    (ran,) = result.effective
+    assert ran["pool"] == {"prefork": "prefork", "threads": "thread"}[pool]
+    assert (ran["concurrency"], ran["prefetch_count"], ran["events"]) == (2, 6, False)
+    assert (ran["max_tasks_per_child"], ran["time_limit"], ran["pool_start_method"]) == (50, 30.0, "fork")
+    assert (ran["soft_time_limit"], ran["max_memory_per_child_kib"]) == (98, 900_000), (
+        "not asked for: the app's"
+    )
+
+
 CALLING = """\
 from celery import Celery
 from kombu import Exchange, Queue
@@ -197,7 +231,7 @@ def child():
 @pytest.mark.parametrize("kind", ["valkey", "rabbitmq"])
 def test_tasks_that_tasks_call_stay_on_our_queues(bench, needs, write, monkeypatch, kind):
     needs(kind)
-    monkeypatch.setenv("C_FORCE_ROOT", "1")  # Celery wants it of whoever runs pickle as root
+    monkeypatch.delenv("C_FORCE_ROOT", raising=False)  # Celery wants it of whoever runs pickle as root
     write(myapp=CALLING)
     parents = TaskCall(task="myapp.parent", kwargs={})
     result, _ = bench.measure(
