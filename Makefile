@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint perf docs check beliefs gallery report clean
+.PHONY: help setup bench test lint perf perf-gate docs check beliefs gallery report clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ bench-%: scenarios/%.yaml $(READY)
 	$(BIN)/celery-bench run $<
 
 test: $(READY)  ## run every test
-	$(BIN)/pytest -m 'not alone' --numprocesses auto --dist loadfile
+	$(BIN)/pytest -m 'not alone' --numprocesses 3 --dist loadfile
 	$(BIN)/pytest -m alone
 
 lint: $(READY)  ## format, lint, types and layers
@@ -37,6 +37,9 @@ lint: $(READY)  ## format, lint, types and layers
 perf: $(READY)  ## measure the harness itself and write docs/performance.md (8 min)
 	$(BIN)/pytest tests/perf --benchmark-only
 	$(BIN)/python tests/perf/report.py
+
+perf-gate: $(READY)  ## how often a check errs and what it finds (hours; started again it goes on)
+	$(BIN)/python tests/perf/gate.py
 
 docs: $(READY)  ## write the generated parts of docs/ again
 	$(BIN)/python docs/generate.py

@@ -12,7 +12,6 @@ from rich.table import Table
 from bench.run import host
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def main(only: list[str]) -> int:
@@ -44,8 +43,6 @@ def _table(figures: list[Figure]) -> Table:
 def _write(figures: list[Figure]) -> None:
     about, packages = host.fingerprint(), host.versions()
     lines = [
-        BEGIN,
-        "",
         f"Measured {date.today().isoformat()} with `make perf`: {about['cpu']}, {about['cores']} cores, "
         f"load average {os.getloadavg()[0]:.1f} at the end, Python {about['python']}, "
         f"Celery {packages['celery']}, kombu {packages['kombu']}.",
@@ -56,13 +53,15 @@ def _write(figures: list[Figure]) -> None:
             f"| {f.name} | {f.target} | **{f.value}** | {'met' if f.met else 'missed'} | {f.how} |"
             for f in figures
         ),
-        "",
-        END,
     ]
-    text = PAGE.read_text()
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    PAGE.write_text(head + "\n".join(lines) + tail)
+    PAGE.write_text(between(PAGE.read_text(), "measured", "\n".join(lines)))
+
+
+def between(page: str, mark: str, text: str) -> str:
+    """The page with ``text`` between the two comments of this name."""
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    head, _, rest = page.partition(begin)
+    return f"{head}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}"
 
 
 if __name__ == "__main__":
