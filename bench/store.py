@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bench.events import Recording
 
 LATEST = "latest"
-_META, _LINES, _TRIALS, _LOCK = "run.json", "trials.jsonl", "trials", ".lock"
+_META, LINES, _TRIALS, _LOCK = "run.json", "trials.jsonl", "trials", ".lock"
 
 
 class Run:
@@ -63,7 +63,7 @@ class Run:
 
         A torn last line is left out. Raises UsageError for another format or a line that cannot be read.
         """
-        path = self.path / _LINES
+        path = self.path / LINES
         with disk.refusals(path):
             raw = path.read_bytes() if path.exists() else b""
         whole = raw[: _whole(raw)].split(b"\n")[:-1]
@@ -87,7 +87,7 @@ class Run:
 
     def discard_if_empty(self) -> None:
         """Remove the folder of a run in which nothing was measured."""
-        lines = self.path / _LINES
+        lines = self.path / LINES
         if not lines.exists() or lines.stat().st_size == 0:
             shutil.rmtree(self.path, ignore_errors=True)
 
@@ -110,7 +110,7 @@ class Run:
                 shutil.rmtree(part, ignore_errors=True)
 
     def _append_line(self, line: bytes) -> None:
-        with (self.path / _LINES).open("a+b", buffering=0) as file:
+        with (self.path / LINES).open("a+b", buffering=0) as file:
             file.seek(0)
             end = _whole(file.read())
             file.truncate(end)

@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from bench.cli import beliefs, check, compare, look, prepare, run
+from bench.cli import baseline, beliefs, check, compare, look, prepare, run
 from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
 
 HELP = """\b
@@ -59,6 +59,7 @@ for verb in (
     look.report,
     compare.compare,
     check.check,
+    baseline.baseline,
     beliefs.beliefs,
     prepare.doctor,
 ):

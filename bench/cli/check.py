@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +18,14 @@ from bench.errors import (
     EXIT_INCONCLUSIVE,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    EnvironmentFault,
     UsageError,
 )
 
 if TYPE_CHECKING:
     from bench.compare import Comparison
+    from bench.model import Scenario, Trial
     from bench.report.ci import Verdict
-    from bench.search.check import Checking
     from bench.store import Run
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -51,6 +54,8 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--head", metavar="ENV", help="What is checked; by default the environment of celery-bench itself."
 )
+@click.option("--baseline", metavar="NAME", help="A baseline of this machine instead of --base.")
+@click.option("--force", is_flag=True, help="Compare with a baseline of another machine or other versions.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Check this (again for more).")
 @click.option(
     "--margin", type=Share(), default="2%", show_default=True, help="A slowdown that does not matter."
@@ -77,6 +82,8 @@ def check(
     file: str,
     base: str | None,
     head: str | None,
+    baseline: str | None,
+    force: bool,
     metrics: tuple[str, ...],
     margin: float,
     budget: float,
@@ -93,41 +100,33 @@ def check(
     celery-bench check s.yaml --base ../proj@main --head ../proj           a commit, and the folder as it is
     celery-bench check s.yaml --base /venvs/old/bin/python                 against what is installed here
     celery-bench check s.yaml                                              the scenario's own `variants`
+    celery-bench check s.yaml --baseline main                              on a machine of your own
 
     Trials of both sides run in turn, in blocks. A short look comes first; only what is not settled then is
-    measured again, with fresh blocks, until all is settled or the budget is spent.
+    measured again, with fresh blocks, until all is settled or the budget is spent. Gates of the scenario
+    hold for the head.
 
     \b
     Exit code 0 no regression, 5 regression, 6 undecided, 3 could not measure.
     """
-    from bench import store
     from bench.report import ci
     from bench.run import session
-    from bench.search.check import Checking
 
     check_metrics(metrics)
+    if baseline and (base or head):
+        raise UsageError("A baseline is compared with what is here.", "Leave out --base and --head.")
     scenarios = load([file], variants=_sides(base, head))
     session.preflight(scenarios, tell=lambda text: click.echo(text, err=True))
-    (asked,) = scenarios
-    baseline, *others = dict.fromkeys(str(cell.settings.get("variant", "")) for cell in asked.cells)
-    if not baseline or not others:
-        raise UsageError(
-            "There is nothing to compare.", "Name --base, or at least two `variants` in the scenario."
-        )
     seed = fresh_seed() if seed is None else seed
-    meta = session.describe(scenarios, seed=seed, quick=False, command=["celery-bench", *sys.argv[1:]])
-    target = store.create(places["results"], None, meta)
+    question = Question(scenario=scenarios[0], seed=seed, metrics=metrics, margin=margin, budget=budget)
     began = time.monotonic()
-    checking = Checking(
-        target, asked, by="variant", baseline=baseline, seed=seed, metrics=metrics, margin=margin,
-        expired=lambda: time.monotonic() - began > budget,
-    )  # fmt: skip
-    if not _measure(target, checking, len(asked.cells)):
-        click.echo("Interrupted: there is no verdict.", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    found = checking.comparison
-    assert found is not None
-    whole = ci.verdict(found, blocks=checking.blocks, seconds=time.monotonic() - began)
+    if baseline:
+        found, target = _against(baseline, question, places["results"], force=force)
+    else:
+        found, target = _in_turn(question, places["results"])
+    gates = ci.gates(target, [pair.cells[1] for pair in found.matched.pairs])
+    blocks = max((result.block for result in target.results()), default=0)
+    whole = ci.verdict(found, gates, blocks=blocks, seconds=time.monotonic() - began)
     _tell(found, whole, as_json=as_json)
     if junit:
         junit.write_text(ci.as_junit(found, whole, undecided_passes=undecided == "pass"), encoding="utf-8")
@@ -135,6 +134,69 @@ def check(
         with markdown.open("a", encoding="utf-8") as summary:
             summary.write(ci.as_markdown(found, whole))
     sys.exit(_exit_code(whole, undecided))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is checked: see the options of the command."""
+
+    scenario: "Scenario"
+    seed: int
+    metrics: tuple[str, ...]
+    margin: float
+    budget: float
+
+
+def _in_turn(asked: Question, results: Path) -> tuple["Comparison", "Run"]:
+    """Base and head measured in turn, in looks."""
+    from bench.search.check import LOOKS, Checking
+
+    cells = asked.scenario.cells
+    base, *others = dict.fromkeys(str(cell.settings.get("variant", "")) for cell in cells)
+    if not base or not others:
+        raise UsageError(
+            "There is nothing to compare.",
+            "Name --base, --baseline, or at least two `variants` in the scenario.",
+        )
+    target = _run(asked, results)
+    began = time.monotonic()
+    checking = Checking(
+        target, asked.scenario, by="variant", baseline=base, seed=asked.seed, metrics=asked.metrics,
+        margin=asked.margin, expired=lambda: time.monotonic() - began > asked.budget,
+    )  # fmt: skip
+    _measure(target, checking.trials(), most=len(cells) * LOOKS[-1])
+    assert checking.comparison is not None
+    return checking.comparison, target
+
+
+def _against(name: str, asked: Question, results: Path, *, force: bool) -> tuple["Comparison", "Run"]:
+    """What is here, as many blocks of it as the baseline has, against the baseline."""
+    from bench import baselines, compare, plan
+
+    kept = baselines.find(results, name)
+    blocks = max((result.block for result in kept.results()), default=0)
+    target = _run(asked, results)
+    differences = compare.runs(kept, target, metrics=asked.metrics).matched.differences
+    elsewhere = [d for d in differences if d.path.startswith(("host.", "versions."))]
+    if elsewhere and not force:
+        target.discard_if_empty()
+        told = ", ".join(f"{d.path} {d.base} → {d.candidate}" for d in elsewhere)
+        raise EnvironmentFault(
+            f"The baseline {name} was measured elsewhere: {told}.",
+            "Measure a new one here (celery-bench baseline save), or say --force, and the verdict says so.",
+        )
+    planned = plan.trials([replace(asked.scenario, repeats=blocks)], asked.seed)
+    _measure(target, planned, most=len(planned))
+    return compare.runs(kept, target, metrics=asked.metrics, margin=asked.margin), target
+
+
+def _run(asked: Question, results: Path) -> "Run":
+    from bench import store
+    from bench.run import session
+
+    command = ["celery-bench", *sys.argv[1:]]
+    meta = session.describe([asked.scenario], seed=asked.seed, quick=False, command=command)
+    return store.create(results, None, meta)
 
 
 def _sides(base: str | None, head: str | None) -> dict[str, str] | None:
@@ -146,18 +208,19 @@ def _sides(base: str | None, head: str | None) -> dict[str, str] | None:
     return {"base": base, "head": head or ""}
 
 
-def _measure(target: "Run", checking: "Checking", cells: int) -> bool:
-    """Run the check's trials; False where that was interrupted."""
+def _measure(target: "Run", trials: "Iterable[Trial]", most: int) -> None:
+    """Run these trials; ends the program where that was interrupted."""
     from bench.report import terminal
     from bench.run import session
-    from bench.search.check import LOOKS
 
     with target.writing(), terminal.for_console(console(stderr=True)) as progress:
         try:
-            most = cells * LOOKS[-1]
-            return session.run(target, checking.trials(), progress, total=most, done=0, estimate_s=0.0)
+            whole = session.run(target, trials, progress, total=most, done=0, estimate_s=0.0)
         finally:
             target.discard_if_empty()
+    if not whole:
+        click.echo("Interrupted: there is no verdict.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _tell(found: "Comparison", whole: "Verdict", *, as_json: bool) -> None:

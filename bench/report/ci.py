@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from bench import compare, units
+from bench import compare, doubts, gate, store, units
 from bench.compare import Check, Comparison
 from bench.report import comparison, labels
 
@@ -24,10 +24,23 @@ class Verdict:
     how: str
 
 
-def verdict(found: Comparison, *, blocks: int, seconds: float) -> Verdict:
-    """The whole check in one word: a regression that is shown outweighs what could not be measured, that
-    outweighs what is open.
+def gates(run: store.Run, cells: Sequence[str]) -> list[gate.Verdict]:
+    """The scenario's gates on each of these cells."""
+    return [
+        gate.judge(gate.parse(text), summary)
+        for scenario in run.scenarios
+        for text in scenario.gates
+        for summary in doubts.summarise_run(run)
+        if summary.scenario == scenario.name and summary.cell in cells
+    ]
+
+
+def verdict(found: Comparison, judged: Sequence[gate.Verdict], *, blocks: int, seconds: float) -> Verdict:
+    """The whole check in one word: a regression that is shown, or a gate that fails, outweighs what could not
+    be measured, that outweighs what is open.
     """
+    failing = [each.text for each in judged if each.outcome == gate.FAIL]
+    open_gates = [each.text for each in judged if each.outcome == gate.UNDECIDED]
     worse = [c for c in found.checks if c.verdict == compare.WORSE]
     missing = [c for c in found.checks if is_missing(c)]
     left = [c for c in found.checks if c not in missing and not c.passes]
@@ -35,13 +48,17 @@ def verdict(found: Comparison, *, blocks: int, seconds: float) -> Verdict:
     how = ", ".join([*counted, units.format_duration(seconds)])
     margin = f"{found.margin * 100:.3g} %"
     if worse:
-        return Verdict(word=REGRESSION, text=f"{_named(found, worse)}.", how=how)
+        return Verdict(word=REGRESSION, text=" ".join([f"{_named(found, worse)}.", *failing]), how=how)
     if missing:
         reason = missing[0].why.rstrip(".")
         return Verdict(word=NOT_MEASURED, text=f"{reason}.", how=how)
+    if failing:
+        return Verdict(word=REGRESSION, text=" ".join(failing), how=how)
     if left:
         text = f"Neither shown to be worse by more than {margin} nor to be no worse: {_named(found, left)}."
         return Verdict(word=UNDECIDED, text=text, how=how)
+    if open_gates:
+        return Verdict(word=UNDECIDED, text=" ".join(open_gates), how=how)
     text = f"Every check is shown to be no worse than the margin of {margin} allows."
     return Verdict(word=NO_REGRESSION, text=text, how=how)
 

@@ -1,0 +1,187 @@
+"""``check`` and ``baseline`` with simulated trials: verdicts, exit codes, files, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench import analyse, errors, store
+from bench.cli import cli
+from bench.model import Trial, plain
+from bench.run import session
+from bench.run.fake import Fake
+
+ASKED = """\
+question: Did it become slower?
+workload: {task: io.sleep, kwargs: {seconds: 0.02}}
+load: {shape: flood, tasks: 60}
+repeats: 5
+"""
+TWO = ASKED + "variants: {old: {}, new: {}}\n"
+HOST = {"cpu": "A CPU", "cores": 2, "memory": 8 * 2**30}
+
+Call = Callable[..., Result]
+
+
+class World:
+    """What the trials are like: how slow the host is at one, which cells break, where it is."""
+
+    def __init__(self) -> None:
+        self.slow: Callable[[Trial], float] = lambda _: 1.0
+        self.broken: Callable[[Trial], bool] = lambda _: False
+        self.host: dict[str, Any] = dict(HOST)
+        self.trials = 0
+
+    def run(self, target: store.Run, trials: Any, *_: Any, **__: Any) -> bool:
+        for trial in trials:
+            broken = {trial.id: "worker died"} if self.broken(trial) else {}
+            recording = Fake(host=self.slow, noise=0.01, broken=broken)(trial)
+            target.append(analyse.result(trial, recording), recording)
+            self.trials += 1
+        return True
+
+    def describe(self, scenarios: Any, **more: Any) -> dict[str, Any]:
+        return {
+            "created": "2026-11-20T21:15:00", "scenarios": [plain(s) for s in scenarios], "host": self.host,
+            "versions": {"celery": "5.7.0"}, **more,
+        }  # fmt: skip
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    monkeypatch.setattr(session, "run", made.run)
+    monkeypatch.setattr(session, "describe", made.describe)
+    monkeypatch.setattr(session, "preflight", lambda *_, **__: None)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    return made
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(ASKED)
+    (tmp_path / "two.yaml").write_text(TWO)
+    (tmp_path / "gated.yaml").write_text(TWO + 'gates: ["throughput > 1000000/s"]\n')
+    return lambda *words: CliRunner().invoke(cli, [*words], catch_exceptions=True)
+
+
+def slower(share: float) -> Callable[[Trial], float]:
+    return lambda trial: 1 + share if trial.cell.settings.get("variant") == "new" else 1.0
+
+
+def test_equal_sides_are_no_regression(world: World, call: Call) -> None:
+    done = call("check", "two.yaml", "--metric", "throughput", "--json")
+    assert done.exit_code == errors.EXIT_OK, done.output
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["base"], found["candidate"]) == ("no regression", "old", "new")
+
+
+def test_a_regression_has_its_own_exit_code_and_is_in_every_file(world: World, call: Call) -> None:
+    world.slow = slower(0.3)
+    done = call("check", "two.yaml", "--junit", "j.xml", "--markdown", "m.md")
+    assert done.exit_code == errors.EXIT_GATE_FAILED, done.output
+    assert "Regression: " in done.output
+    assert 'failures="' in Path("j.xml").read_text() and "<failure" in Path("j.xml").read_text()
+    assert Path("m.md").read_text().startswith("## ❌ celery-bench: regression")
+
+
+def test_the_summary_of_a_github_job_is_written_by_itself(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    call("check", "two.yaml", "--metric", "throughput")
+    assert "✅ celery-bench: no regression" in Path("summary.md").read_text()
+
+
+def test_what_is_open_when_the_budget_is_spent_is_undecided(world: World, call: Call) -> None:
+    world.slow = slower(0.02)  # at the margin it is never decided
+    words = ("check", "two.yaml", "--metric", "throughput", "--budget", "1us")
+    assert call(*words).exit_code == errors.EXIT_INCONCLUSIVE
+    assert call(*words, "--undecided", "pass").exit_code == errors.EXIT_OK
+
+
+def test_a_side_that_fails_is_not_measured_and_no_regression(world: World, call: Call) -> None:
+    world.broken = lambda trial: trial.cell.settings["variant"] == "new"
+    done = call("check", "two.yaml", "--junit", "j.xml")
+    assert done.exit_code == errors.EXIT_ENVIRONMENT, done.output
+    assert "Could not measure: Every trial of new failed." in done.output
+    assert "<error" in Path("j.xml").read_text()
+
+
+def test_a_gate_of_the_scenario_fails_the_check(world: World, call: Call) -> None:
+    done = call("check", "gated.yaml", "--metric", "throughput")
+    assert done.exit_code == errors.EXIT_GATE_FAILED
+    assert "throughput > 1000000/s fails" in done.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("s.yaml",), "nothing to compare"),
+        (("s.yaml", "--head", "x"), "--head needs something"),
+        (("s.yaml", "--base", "x", "--baseline", "y"), "with what is here"),
+        (("s.yaml", "--baseline", "nowhere"), "there is no run 'nowhere'"),
+        (("two.yaml", "--metric", "speed"), "not a metric"),
+    ],
+)
+def test_a_wrong_question(world: World, call: Call, words: tuple[str, ...], message: str) -> None:
+    done = call("check", *words)
+    assert isinstance(done.exception, errors.UsageError), done.output
+    assert message in done.exception.message
+    assert world.trials == 0
+
+
+def saved(call: Call) -> None:
+    assert call("run", "s.yaml", "--no-report", "--seed", "3").exit_code == errors.EXIT_OK
+    done = call("baseline", "save", "latest", "main")
+    assert done.exit_code == errors.EXIT_OK, done.output
+
+
+def test_a_baseline_is_small_and_compared_as_another_session(world: World, call: Call) -> None:
+    saved(call)
+    assert {p.name for p in Path("results/baselines/main").iterdir()} == {
+        "run.json",
+        "trials.jsonl",
+        "trials",
+    }
+    assert "main" in call("baseline", "list").output
+    assert "throughput" in call("baseline", "show", "main").output
+    done = call(
+        "check", "s.yaml", "--baseline", "main", "--metric", "throughput", "--margin", "10%", "--json"
+    )
+    assert done.exit_code == errors.EXIT_OK, done.output
+    found = json.loads(done.stdout)
+    assert (found["base"], found["paired"], found["doubts"][0]["kind"]) == ("main", False, "other-session")
+    world.slow = lambda _: 1.5
+    done = call("check", "s.yaml", "--baseline", "results/baselines/main", "--metric", "throughput")
+    assert done.exit_code == errors.EXIT_GATE_FAILED, done.output
+
+
+def test_a_baseline_of_another_machine_is_refused_but_for_force(world: World, call: Call) -> None:
+    saved(call)
+    world.host["cores"] = 8
+    before = world.trials
+    done = call("check", "s.yaml", "--baseline", "main")
+    assert isinstance(done.exception, errors.EnvironmentFault)
+    assert "host.cores 2 → 8" in done.exception.message
+    assert world.trials == before, "nothing is measured in vain"
+    done = call("check", "s.yaml", "--baseline", "main", "--force", "--metric", "throughput", "--json")
+    kinds = [doubt["kind"] for doubt in json.loads(done.stdout)["doubts"]]
+    assert kinds == ["other-session", "other-machine"], "the verdict says so"
+
+
+def test_a_baseline_is_not_overwritten_by_chance(world: World, call: Call) -> None:
+    saved(call)
+    done = call("baseline", "save", "latest", "main")
+    assert isinstance(done.exception, errors.UsageError) and "--replace" in done.exception.hint
+    assert call("baseline", "save", "latest", "main", "--replace").exit_code == errors.EXIT_OK
+
+
+def test_a_quick_run_is_no_baseline(world: World, call: Call) -> None:
+    call("run", "s.yaml", "--quick", "--no-report")
+    done = call("baseline", "save", "latest", "main")
+    assert isinstance(done.exception, errors.UsageError) and "quick" in done.exception.message
