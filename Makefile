@@ -24,7 +24,7 @@ bench-%: scenarios/%.yaml $(READY)
 	$(BIN)/celery-bench run $<
 
 test: $(READY)  ## run every test
-	$(BIN)/pytest -m 'not alone' --numprocesses 3 --dist loadfile
+	$(BIN)/pytest -m 'not alone' --numprocesses 4 --dist loadfile
 	$(BIN)/pytest -m alone
 
 lint: $(READY)  ## format, lint, types and layers

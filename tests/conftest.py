@@ -2,9 +2,11 @@
 verdict, long and short words, huge and tiny ratios.
 """
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,9 +64,19 @@ BELIEFS: dict[str, tuple[str, str, list[str]]] = {
 
 @pytest.fixture(scope="session")
 def believed(tmp_path_factory: pytest.TempPathFactory) -> list[store.Run]:
-    """One run for each of ``BELIEFS``; of ``broken`` one cell fails."""
-    root = tmp_path_factory.mktemp("believed")
-    out = []
+    """One run for each of ``BELIEFS``; of ``broken`` one cell fails. Made once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "believed"
+    root.mkdir(exist_ok=True)
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "made").exists():
+            _believe(root)
+            (root / "made").touch()
+    return [store.open_run(root / "results", name) for name in BELIEFS]
+
+
+def _believe(root: Path) -> None:
     for name, (belief, body, expected) in BELIEFS.items():
         file = root / f"{name}.yaml"
         listed = "".join(f"  - {text}\n" for text in expected)
@@ -83,8 +95,6 @@ def believed(tmp_path_factory: pytest.TempPathFactory) -> list[store.Run]:
         for trial in plan.trials([asked], 7):
             recording = fake(trial)
             run.append(analyse.result(trial, recording), recording)
-        out.append(run)
-    return out
 
 
 SERVERS = {"redis": ("redis-server",), "rabbitmq": ("rabbitmq-server", "epmd")}

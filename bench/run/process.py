@@ -39,7 +39,7 @@ class Child:
                 env=None if env is None else dict(env),
                 cwd=folder,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  one system call, nothing that could lock
+                preexec_fn=die_with_parent,  # noqa: PLW1509  one system call, nothing that could lock
             )
         keeper.add(self.pid)
 
@@ -66,7 +66,7 @@ class Child:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Between fork and exec: the kernel kills this process when the harness is gone (``man 2 prctl``).
 
     Kept over exec, not inherited over fork, and sent when the *thread* that started the

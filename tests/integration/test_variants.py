@@ -14,12 +14,22 @@ pytestmark = pytest.mark.real
 OTHER = Variant(requirements=("celery==5.6.3",))
 
 
+@pytest.fixture
+def index():
+    """Skips where no package index can be reached."""
+    try:
+        environments._uv(["pip", "compile", "--quiet", "-"], "celery cannot be resolved", "celery==5.6.3")
+    except EnvironmentFault as error:
+        pytest.skip(f"no package index: {error.hint}")
+
+
 @pytest.fixture(autouse=True)
 def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(environments, "_found", {})
 
 
+@pytest.mark.usefixtures("index")
 def test_workers_and_loader_run_in_the_environment_that_was_built(bench):
     for pool in ("prefork", "gevent"):
         result, _ = bench.measure(
@@ -30,6 +40,7 @@ def test_workers_and_loader_run_in_the_environment_that_was_built(bench):
         assert {node["celery"] for node in result.effective} == {"5.6.3"}
 
 
+@pytest.mark.usefixtures("index")
 def test_an_environment_is_built_once_and_told_of(monkeypatch):
     told: list[str] = []
     first = environments.of(OTHER, told.append)
@@ -62,8 +73,7 @@ def test_an_app_from_a_commit_and_from_the_folder_as_it_is(bench, tmp_path):
 
 
 def test_what_cannot_be_built_says_why():
-    with pytest.raises(EnvironmentFault) as told:
+    with pytest.raises(EnvironmentFault, match=r"celery==0\.0\.1 cannot be resolved"):
         environments.of(Variant(requirements=("celery==0.0.1",)))
-    assert "celery==0.0.1" in told.value.hint, "uv's own words"
     with pytest.raises(EnvironmentFault, match="no folder"):
         environments.of(Variant(source="/nowhere"))

@@ -22,6 +22,7 @@ from report import PAGE, between
 from scipy import stats
 
 from bench import analyse, store
+from bench.run.process import die_with_parent
 
 RAW = PAGE.with_name("perf-gate.jsonl")
 COMMAND = str(Path(sys.executable).with_name("celery-bench"))
@@ -114,7 +115,9 @@ def checked(job: Job) -> dict[str, Any]:
             (folder / side / "work.py").write_text(text)
         command = [COMMAND, "check", "s.yaml", "--budget", BUDGET, "--json"]
         with busy(job.busy):
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, check=False, preexec_fn=die_with_parent
+            )
         if done.returncode not in (0, 5, 6):
             raise SystemExit(f"{job.name}: exit code {done.returncode}\n{done.stderr[-2000:]}")
         said = json.loads(done.stdout)
@@ -128,7 +131,8 @@ def busy(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    rest = [sys.executable, "-c", "while True: pass"]
+    process = subprocess.Popen(rest, preexec_fn=die_with_parent)  # noqa: PLW1509  as in bench.run.process
     try:
         yield
     finally:
