@@ -47,9 +47,9 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One metric of one pair. ``value`` is the ratio candidate ÷ base, of a count the difference a trial,
-    with its 95 % interval; None where there is none, ``why`` says why.
+    with its interval (1 − alpha); None where there is none, ``why`` says why.
 
-    ``values``: of every trial on both sides, matched by position where ``pairs`` is true. ``p`` is adjusted
+    ``values``: of every trial on both sides, matched by position where trials are paired. ``p`` is adjusted
     for all checks of the comparison. ``smallest``: the smallest change (0.05: 5 %; of a count, tasks a trial)
     that these trials could have shown with a chance of 80 %. ``more``: how many more blocks would decide if
     nothing else changed; None where that is known not to help, or not to be had. ``no_worse``: shown to be no

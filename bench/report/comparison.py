@@ -145,12 +145,12 @@ def _named(found: Comparison, check: Check) -> str:
 
 def how(found: Comparison) -> str:
     """How the trials were compared."""
+    confidence = f"{found.confidence * 100:.3g} %"
     if found.by_block:
-        return (
-            "Trials of the same block are paired; intervals are 95 %, verdicts hold over all checks (Holm)."
-        )
-    how_many = f"intervals are {found.confidence * 100:.3g} %, verdicts hold over all checks (Holm)"
-    return f"Two sessions, their trials as separate samples (Welch); {how_many}."
+        trials = "Trials of the same block are paired"
+    else:
+        trials = "Two sessions, their trials as separate samples (Welch)"
+    return f"{trials}; intervals are {confidence}, verdicts hold over all checks (Holm)."
 
 
 def lonely(found: Comparison) -> list[str]:

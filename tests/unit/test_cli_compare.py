@@ -36,7 +36,7 @@ def data(done: Result) -> Any:
 def test_as_text(call: Call) -> None:
     text = call(*WITHIN).output
     assert "Better: throughput" in text and "✓ better" in text
-    assert "paired" in text
+    assert "paired; intervals are 95 %" in text
 
 
 def test_as_json(call: Call) -> None:
