@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -191,10 +191,16 @@ def list_runs(root: Path) -> list[Run]:
             runs.append(Run(meta.parent))
         except (UsageError, EnvironmentFault):
             continue
-    return sorted(runs, key=lambda run: (_created(run.meta), run.name))
+    return sorted(runs, key=lambda run: (created(run.meta), run.name))
 
 
-def _created(meta: Mapping[str, Any]) -> datetime:
+def passed_over(root: Path, runs: Sequence[Run]) -> int:
+    """How many runs under ``root`` there are besides the readable ``runs``."""
+    return sum(1 for _ in root.glob(f"*/{_META}")) - len(runs)
+
+
+def created(meta: Mapping[str, Any]) -> datetime:
+    """When a run with this run.json began; long ago where it does not say."""
     try:
         return datetime.fromisoformat(meta["created"]).astimezone()
     except (KeyError, TypeError, ValueError):
@@ -202,10 +208,10 @@ def _created(meta: Mapping[str, Any]) -> datetime:
 
 
 def _default_name(meta: Mapping[str, Any]) -> str:
-    created = _created(meta) if "created" in meta else datetime.now()
+    began = created(meta) if "created" in meta else datetime.now()
     names = [str(scenario["name"]) for scenario in meta.get("scenarios", ())] or ["run"]
     more = [f"{len(names) - 2}-more"] if len(names) > 2 else []
-    return "-".join([f"{created:%Y-%m-%d-%H%M}", *names[:2], *more]).replace("/", "-")
+    return "-".join([f"{began:%Y-%m-%d-%H%M}", *names[:2], *more]).replace("/", "-")
 
 
 def _claim(root: Path, name: str) -> Path:

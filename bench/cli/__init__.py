@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from bench.cli import baseline, beliefs, check, compare, look, prepare, run
+from bench.cli import baseline, beliefs, check, compare, history, look, prepare, run
 from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
 
 HELP = """\b
@@ -60,6 +60,7 @@ for verb in (
     compare.compare,
     check.check,
     baseline.baseline,
+    history.history,
     beliefs.beliefs,
     prepare.doctor,
 ):

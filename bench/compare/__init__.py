@@ -23,8 +23,8 @@ from bench.store import Run
 BESIDES = ("cpu_per_task", "memory", "failed", "lost")
 """Compared besides the metric that answers the scenario's question and those of its gates."""
 
-MACHINE = ("host.cpu", "host.cores", "host.quota_cores", "host.memory", "host.machine")
-"""What makes it another machine."""
+MACHINE = ("cpu", "cores", "quota_cores", "memory", "machine")
+"""What makes it another machine, of the host's fingerprint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def _doubts(base: Run, candidate: Run, differences: Sequence[Difference]) -> tup
     found = [
         Doubt(kind="other-session", text=_drift(base, candidate), advice=advice),
     ]
-    hosts = [d for d in differences if d.path in MACHINE]
+    hosts = [d for d in differences if d.path in {f"host.{name}" for name in MACHINE}]
     if hosts:
         what = ", ".join(f"{d.path.removeprefix('host.')} {d.base} and {d.candidate}" for d in hosts)
         found.append(Doubt(kind="other-machine", text=f"The machines differ: {what}.", advice=advice))

@@ -3,7 +3,6 @@
 ``reports/beliefs/`` holds ``index.html``, ``beliefs.md``, ``beliefs.json`` and the picture as SVG and PNG.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,19 +83,18 @@ def _fill(entries: Sequence[Entry], path: Path) -> None:
         caption=CAPTION,
         figure=lambda: draw_forest.forest(data, draw_forest.BELIEFS),
     )
-    html = page.template("beliefs.html.j2").render(
+    page.fill(
+        path,
+        NAME,
+        _markdown(entries),
+        as_json(entries),
         title=f"{TITLE} · celery-bench",
         heading=TITLE,
-        css=page.css(),
         tally=tally(entries),
         picture_of_all=page.pictures([chart], path)[0],
         entries=[_entry(entry) for entry in entries],
         machines=machines(entries),
     )
-    (path / "index.html").write_text(html, encoding="utf-8")
-    (path / "beliefs.md").write_text(_markdown(entries), encoding="utf-8")
-    text = json.dumps(as_json(entries), indent=1, ensure_ascii=False, allow_nan=False)
-    (path / "beliefs.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def tally(entries: Sequence[Entry]) -> list[tuple[beliefs.Words, int]]:

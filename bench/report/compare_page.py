@@ -1,6 +1,5 @@
 """A comparison as a folder: ``index.html``, ``compare.md``, ``compare.json`` and the pictures."""
 
-import json
 from pathlib import Path
 
 from bench import store
@@ -21,9 +20,12 @@ def write(found: Comparison, runs: tuple[store.Run, store.Run], reports_root: Pa
 
 
 def _fill(found: Comparison, runs: tuple[store.Run, store.Run], path: Path) -> None:
-    html = page.template("compare.html.j2").render(
+    page.fill(
+        path,
+        "compare",
+        comparison.as_markdown(found),
+        comparison.as_json(found),
         title=comparison.title(found),
-        css=page.css(),
         summary=comparison.summary(found),
         differences=found.matched.differences,
         pictures=page.pictures(charts(found, runs), path),
@@ -33,7 +35,3 @@ def _fill(found: Comparison, runs: tuple[store.Run, store.Run], path: Path) -> N
         how=comparison.how(found),
         doubts=found.doubts,
     )
-    (path / "index.html").write_text(html, encoding="utf-8")
-    (path / "compare.md").write_text(comparison.as_markdown(found), encoding="utf-8")
-    text = json.dumps(comparison.as_json(found), indent=1, ensure_ascii=False, allow_nan=False)
-    (path / "compare.json").write_text(f"{text}\n", encoding="utf-8")

@@ -4,6 +4,7 @@
 picture as SVG and PNG lie beside it.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -70,6 +71,15 @@ def _fill(run: store.Run, folder: Path) -> None:
         files=files,
     )
     (folder / "index.html").write_text(html, encoding="utf-8")
+
+
+def fill(folder: Path, name: str, text: str, data: object, **words: Any) -> None:
+    """``index.html`` from the template of this name, with ``words``, and the same as Markdown and JSON."""
+    html = template(f"{name}.html.j2").render(css=css(), **words)
+    (folder / "index.html").write_text(html, encoding="utf-8")
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    plain = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / f"{name}.json").write_text(f"{plain}\n", encoding="utf-8")
 
 
 def css() -> "Markup":

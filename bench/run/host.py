@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import time
 from dataclasses import dataclass
 from importlib import metadata
@@ -115,6 +116,17 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def revision() -> str:
+    """Of the current folder, as git describes it: ``1a2b3c4d5e6f``, ``1a2b3c4d5e6f-dirty``; empty without
+    git.
+    """
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def _cpu_model() -> str:

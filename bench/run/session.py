@@ -122,6 +122,7 @@ def describe(
         "quick": quick,
         "command": hide_password(" ".join(command)),
         "scenarios": [plain(scenario) for scenario in scenarios],
+        "revision": host.revision(),
         "host": host.fingerprint(),
         "versions": host.versions(),
         "calibration": {"spins_per_ms": calibrate()},

@@ -1,0 +1,171 @@
+"""One metric over many runs: a series for each cell that was measured again and again, and where its level
+changed.
+
+A cell belongs to a series by its whole setup and the machine, so whatever changes along a series lies in the
+code, the versions, or the machine's moods.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import exp, log
+from typing import Any
+
+from bench import analyse
+from bench.compare import MACHINE
+from bench.measured import COUNTS, Estimate, TrialResult
+from bench.model import Label
+from bench.stats import contrast
+from bench.stats.changepoints import LEAST, change_points
+from bench.store import Run, created
+
+ALPHA = 0.01
+"""Chance of a change point where nothing changed, over all series of a history. Runs of one machine are alike
+and have outliers, which makes it up to five times that (tests/unit/test_changepoints.py).
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A cell in one run: the metric's estimate, with the run's time, versions and revision of the folder."""
+
+    run: str
+    at: datetime
+    estimate: Estimate
+    about: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A new level from point ``index`` on. ``ratio`` of the new mean to the old with its 95 % interval over
+    runs (for a count: the difference), and what else is new there: (name, before, after).
+    """
+
+    index: int
+    ratio: float
+    lower: float
+    upper: float
+    differences: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A cell over the runs that measured it, oldest first. ``searched``: there were enough of them."""
+
+    scenario: str
+    settings: Mapping[str, Label]
+    machine: Mapping[str, Any]
+    points: tuple[Point, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def searched(self) -> bool:
+        return len(self.points) >= LEAST
+
+    @property
+    def level(self) -> tuple[Point, ...]:
+        """The points since the last change."""
+        return self.points[self.changes[-1].index if self.changes else 0 :]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """``metric`` over ``runs`` runs, cells with a change of level first. ``lone`` cells were measured in one
+    run only; ``quick`` more runs were left out.
+    """
+
+    metric: str
+    runs: int
+    quick: int
+    lone: int
+    series: tuple[Series, ...]
+
+
+def of(runs: Sequence[Run], metric: str, scenario: str = "") -> History:
+    """The metric over all of ``runs`` (of one scenario, if named), quick ones left out."""
+    whole = [run for run in runs if not run.quick]
+    found: dict[tuple[str, str, str], list[tuple[Point, Mapping[str, Label], Mapping[str, Any]]]] = {}
+    for run in sorted(whole, key=lambda run: (created(run.meta), run.name)):
+        machine = {name: run.meta.get("host", {}).get(name) for name in MACHINE}
+        for (name, cell), results in _by_cell(run, scenario):
+            values = [r.metrics[metric] for r in results if metric in r.metrics]
+            if values:
+                point = Point(
+                    run=run.name,
+                    at=created(run.meta),
+                    estimate=analyse.estimate(metric, values),
+                    about=_about(run.meta),
+                )
+                key = name, cell, repr(machine)
+                found.setdefault(key, []).append((point, results[0].settings, machine))
+    several = {key: points for key, points in found.items() if len(points) > 1}
+    alpha = ALPHA / max(1, sum(len(points) >= LEAST for points in several.values()))
+    series = [_series(metric, name, points, alpha) for (name, *_), points in several.items()]
+    return History(
+        metric=metric,
+        runs=len(whole),
+        quick=len(runs) - len(whole),
+        lone=len(found) - len(several),
+        series=tuple(sorted(series, key=lambda each: not each.changes)),
+    )
+
+
+def _by_cell(run: Run, scenario: str) -> Iterator[tuple[tuple[str, str], list[TrialResult]]]:
+    """Scenario and cell, in the scenario's order, with the trials that went well."""
+    results = [result for result in run.results() if result.ok]
+    for asked in run.scenarios:
+        for cell in asked.cells if scenario in ("", asked.name) else ():
+            mine = [r for r in results if (r.scenario, r.cell) == (asked.name, cell.id)]
+            if mine:
+                yield (asked.name, cell.id), mine
+
+
+def _series(
+    metric: str,
+    scenario: str,
+    found: Sequence[tuple[Point, Mapping[str, Label], Mapping[str, Any]]],
+    alpha: float,
+) -> Series:
+    points = tuple(point for point, _, _ in found)
+    values = [point.estimate.point for point in points]
+    as_ratio = metric not in COUNTS and min(values) > 0
+    if as_ratio:
+        values = [log(value) for value in values]
+    indices = change_points(values, alpha)
+    return Series(
+        scenario=scenario,
+        settings=found[-1][1],
+        machine=found[-1][2],
+        points=points,
+        changes=tuple(_changes(points, values, indices, as_ratio=as_ratio)),
+    )
+
+
+def _changes(
+    points: Sequence[Point], values: Sequence[float], indices: Sequence[int], *, as_ratio: bool
+) -> Iterator[Change]:
+    ends = [0, *indices, len(values)]
+    for before, index, after in zip(ends, indices, ends[2:], strict=False):
+        change = contrast.of_series(values[before:index], values[index:after])
+        assert change is not None, "a level lasts for two runs at least"
+        low, high = contrast.interval(change)
+        size = exp if as_ratio else float
+        old, new = points[index - 1].about, points[index].about
+        yield Change(
+            index=index,
+            ratio=size(change.mean),
+            lower=size(low),
+            upper=size(high),
+            differences=tuple(
+                (name, old.get(name, "–"), new.get(name, "–"))
+                for name in dict.fromkeys([*old, *new])
+                if old.get(name) != new.get(name)
+            ),
+        )
+
+
+def _about(meta: Mapping[str, Any]) -> dict[str, str]:
+    """What may explain a change: versions, kernel and Python, and the commit of the folder."""
+    host = {name: str(meta["host"][name]) for name in ("kernel", "python") if name in meta.get("host", {})}
+    revision = {"commit": meta["revision"]} if meta.get("revision") else {}
+    return {**host, **meta.get("versions", {}), **revision}
