@@ -75,6 +75,16 @@ class Condition:
         return (self.left,) if self.right is None else (self.left, self.right)
 
     @property
+    def metric(self) -> str:
+        """Of the left side."""
+        return self.left.metric
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it is a condition on each cell by itself: it names none and compares none."""
+        return self.right is None and not self.left.parts
+
+    @property
     def is_ratio(self) -> bool:
         return self.right is not None
 

@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from bench.cli import baseline, beliefs, check, compare, history, look, prepare, run
+from bench.cli import baseline, beliefs, check, compare, export, history, look, prepare, run
 from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
 
 HELP = """\b
@@ -61,6 +61,7 @@ for verb in (
     check.check,
     baseline.baseline,
     history.history,
+    export.export,
     beliefs.beliefs,
     prepare.doctor,
 ):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def load(files: Sequence[str], **changes: Any) -> list["Scenario"]:
     """Scenarios of all files. Raises ScenarioError with the mistakes of all of them."""
-    from bench import gate, scenario
+    from bench import scenario
     from bench.errors import ScenarioError
     from bench.run.apps import OUTSIDE
 
@@ -29,7 +29,7 @@ def load(files: Sequence[str], **changes: Any) -> list["Scenario"]:
     for name in files:
         try:
             path = scenario.find(name)
-            scenarios.append(scenario.load(path, check_gate=gate.parse, outside=OUTSIDE, app=app, **changes))
+            scenarios.append(scenario.load(path, outside=OUTSIDE, app=app, **changes))
         except ScenarioError as error:
             mistakes += error.mistakes
             hints += [error.hint] if error.hint else []

@@ -207,7 +207,13 @@ def _exit_code(run: "Run") -> int:
 def _exit_code_of_gates(run: "Run") -> int:
     from bench import doubts, gate
 
-    outcomes = gate.outcomes(run.scenarios, doubts.summarise_run(run))
+    summaries, results = doubts.summarise_run(run), run.results()
+    outcomes = {
+        verdict.outcome
+        for scenario in run.scenarios
+        for text in scenario.gates
+        for verdict in gate.verdicts(text, scenario, summaries, results)
+    }
     if "fail" in outcomes:
         return EXIT_GATE_FAILED
     undecided = "undecided" in outcomes and not run.quick  # one trial decides nothing, and --quick says so

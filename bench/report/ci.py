@@ -26,12 +26,12 @@ class Verdict:
 
 def gates(run: store.Run, cells: Sequence[str]) -> list[gate.Verdict]:
     """The scenario's gates on each of these cells."""
+    summaries, results = doubts.summarise_run(run), run.results()
     return [
-        gate.judge(gate.parse(text), summary)
+        verdict
         for scenario in run.scenarios
         for text in scenario.gates
-        for summary in doubts.summarise_run(run)
-        if summary.scenario == scenario.name and summary.cell in cells
+        for verdict in gate.verdicts(text, scenario, summaries, results, cells)
     ]
 
 

@@ -75,7 +75,7 @@ def _gates(view: ScenarioView) -> str:
         head = f"- {SIGNS.get(gate.outcome, '❔ undecided')}: {_code(gate.text)}"
         lines += [
             head,
-            *(f"  - {escape(problem.replace(f'{gate.text} ', '', 1))}" for problem in gate.problems),
+            *(f"  - {escape(problem.replace(f'{gate.text} ', '', 1))}" for problem in gate.cases),
         ]
     return "\n".join(lines)
 

@@ -152,8 +152,9 @@ def pictures(found: Iterable[Chart], folder: Path) -> list[dict[str, Any]]:
 
 
 def _gate(gate: GateView, cells: int) -> dict[str, Any]:
-    problems = [line.replace(f"{gate.text} ", "", 1) for line in gate.problems]
+    problems = [line.replace(f"{gate.text} ", "", 1) for line in gate.cases]
     kept = f"{gate.passed} of {units.plural(cells, 'cell')} {'passes' if cells == 1 else 'pass'}"
+    kept = "between cells" if gate.passed is None else kept
     css = GATE_CSS.get(gate.outcome, "open")
     return {"text": gate.text, "outcome": gate.outcome, "css": css, "problems": problems, "summary": kept}
 

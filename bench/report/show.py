@@ -159,9 +159,9 @@ def _render_gate(gate: GateView, console: Console) -> None:
     style = {"pass": "green", "fail": "bold red"}.get(gate.outcome, "yellow")
     console.print(Text.assemble((f"{gate.outcome:<9} ", style), gate.text))
     said = (f"{gate.text} is undecided: ", f"{gate.text} ")  # stands on the line above
-    lines = [reduce(lambda t, s: t.replace(s, "", 1), said, text) for text in gate.problems[:MOST_CASES]]
-    if len(gate.problems) > MOST_CASES:
-        lines.append(f"and {units.plural(len(gate.problems) - MOST_CASES, 'more cell')}")
+    lines = [reduce(lambda t, s: t.replace(s, "", 1), said, text) for text in gate.cases[:MOST_CASES]]
+    if len(gate.cases) > MOST_CASES:
+        lines.append(f"and {units.plural(len(gate.cases) - MOST_CASES, 'more cell')}")
     for line in lines:
         console.print(Padding(Text(line), (0, 0, 0, 10)))
 

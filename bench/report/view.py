@@ -81,12 +81,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateView:
-    """One gate of the scenario: the cells that fail it and those where it stays open, in words."""
+    """One gate of the scenario. ``cases``: the cells that fail it and those where it stays open, in words, or
+    what came of one that names its cells. ``passed``: in how many it holds, None for such a one.
+    """
 
     text: str
     outcome: str
-    passed: int
-    problems: tuple[str, ...]
+    passed: int | None
+    cases: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +136,7 @@ def _scenario_view(
         )
         for key, cells in groups.items()
     )
-    cells = [cell for part in parts for cell in part.cells]
-    gates = tuple(_gate_view(text, parts, cells) for text in scenario.gates)
+    gates = tuple(_gate_view(text, parts, scenario, mine) for text in scenario.gates)
     belief = expect.belief(scenario, mine)
     return ScenarioView(scenario=scenario, parts=parts, gates=gates, belief=belief)
 
@@ -175,15 +176,22 @@ def _cell_view(
     )
 
 
-def _gate_view(text: str, parts: Sequence[Part], cells: Sequence[CellView]) -> GateView:
+def _gate_view(
+    text: str, parts: Sequence[Part], scenario: model.Scenario, results: Sequence[measured.TrialResult]
+) -> GateView:
     """The gate over all cells: fails if one fails, open if one is open."""
-    wanted = gate.parse(text)
-    verdicts = [
-        (f"{part.title}: {cell.label}" if part.title else cell.label, gate.judge(wanted, cell.summary))
+    names = {
+        cell.id: f"{part.title}: {cell.label}" if part.title else cell.label
         for part in parts
         for cell in part.cells
-    ]
-    outcomes = {verdict.outcome for _, verdict in verdicts}
-    outcome = next((o for o in ("fail", "undecided") if o in outcomes), "pass")
-    problems = tuple(f"{name}: {verdict.text}" for name, verdict in verdicts if verdict.outcome != "pass")
-    return GateView(text=text, outcome=outcome, passed=len(cells) - len(problems), problems=problems)
+    }
+    summaries = [cell.summary for part in parts for cell in part.cells]
+    verdicts = list(gate.verdicts(text, scenario, summaries, results))
+    outcomes = {verdict.outcome for verdict in verdicts}
+    told = [verdict for verdict in verdicts if verdict.outcome != gate.PASS or not verdict.cell]
+    return GateView(
+        text=text,
+        outcome=next((o for o in (gate.FAIL, gate.UNDECIDED) if o in outcomes), gate.PASS),
+        passed=len(verdicts) - len(told) if gate.parse(text).is_everywhere else None,
+        cases=tuple(f"{names[v.cell]}: {v.text}" if v.cell else v.text for v in told),
+    )

@@ -5,7 +5,7 @@ import functools
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -43,12 +43,10 @@ class Checker:
     def __init__(
         self,
         outside: Outside | None = None,
-        check_gate: Callable[[str], object] | None = None,
         folder: Path = Path(),
     ) -> None:
         self.folder = folder
         self._outside = outside or Outside()
-        self._check_gate = check_gate
         self._installed = functools.cache(installed)
         self.tracebacks: dict[str, str] = {}
 
@@ -63,7 +61,7 @@ class Checker:
         if setup.variant.is_here:
             yield from option_mistakes(setup.broker, self._outside.options(setup.broker.kind))
         yield from self._workload(setup)
-        yield from load_mistakes(setup.load, self._check_gate)
+        yield from load_mistakes(setup.load)
 
     def placed(self, setup: model.Setup) -> model.Setup:
         """The setup with the kind of broker that its app names, where it wants the app's own."""

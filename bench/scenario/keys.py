@@ -139,7 +139,9 @@ class HeadKeys(Keys):
     )
     repeats: int = Field(default=5, ge=1, le=10_000, description="Blocks: how often each cell runs")
     gates: list[str] = Field(
-        default=[], description="What must hold in every cell", examples=[["makespan < 30s"]]
+        default=[],
+        description="What must hold: in every cell, in those it names, or between two of them",
+        examples=[["makespan < 30s", "throughput[gevent] / throughput[prefork] > 2"]],
     )
     expect: Annotated[list[str], BeforeValidator(_text_or_more), _EXPECT_SCHEMA] = Field(
         default=[],

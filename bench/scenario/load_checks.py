@@ -1,7 +1,7 @@
 """What is wrong with a load though each key by itself is right: rates, times and numbers that clash."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from bench import measured, model, units
@@ -22,12 +22,12 @@ _SIZE = {
 """The keys that make a load of this shape large, the one to name first; of others it is rate × for."""
 
 
-def load_mistakes(load: model.Load, check_gate: Callable[[str], object] | None) -> Iterator[Mistake]:
-    """Every mistake in a load; ``check_gate`` raises ValueError with a sentence."""
+def load_mistakes(load: model.Load) -> Iterator[Mistake]:
+    """Every mistake in a load."""
     parts = load.phases or (load,)
     fine = True
     for index, part in enumerate(parts):
-        for key, text, *others in _clashes(part, check_gate):
+        for key, text, *others in _clashes(part):
             fine = False
             also: tuple[Steps, ...] = tuple(("load", index, other) for other in others)
             yield Mistake(path=("load", index, key), text=text, also=also)
@@ -44,7 +44,7 @@ def _too_many(load: model.Load) -> Iterator[Mistake]:
         yield Mistake(path=("load", 0, first), text=text, also=tuple(("load", 0, o) for o in others))
 
 
-def _clashes(load: model.Load, check_gate: Callable[[str], object] | None) -> Iterator[tuple[str, ...]]:
+def _clashes(load: model.Load) -> Iterator[tuple[str, ...]]:
     """Key, sentence, and the other keys that play a part."""
     match load.shape:
         case "ramp" if max(load.rates) <= 0:
@@ -66,11 +66,11 @@ def _clashes(load: model.Load, check_gate: Callable[[str], object] | None) -> It
                 "speed",
             )
         case "saturate":
-            if text := slo_problem(load.slo, check_gate):
+            if text := slo_problem(load.slo):
                 yield "slo", text
 
 
-def slo_problem(slo: Any, check_gate: Callable[[str], object] | None = None) -> str:
+def slo_problem(slo: Any) -> str:
     """Why this is not a promise that a rate can keep, or nothing."""
     match = _SLO.fullmatch(slo)
     if match is None:
@@ -85,8 +85,6 @@ def slo_problem(slo: Any, check_gate: Callable[[str], object] | None = None) -> 
     try:
         if not 0 < units.duration(match["limit"].strip()) < LONGEST_S:
             return f"the limit {match['limit'].strip()} is out of range. Write one such as 500ms"
-        if check_gate is not None:
-            check_gate(slo)
     except ValueError as error:
         return str(error)
     return ""

@@ -16,8 +16,8 @@ from bench import model, units
 from bench.errors import ScenarioError, UsageError
 from bench.scenario import matrix, variant_keys
 from bench.scenario.axes import Override
-from bench.scenario.beliefs import belief_mistakes
 from bench.scenario.checks import Checker
+from bench.scenario.conditions import condition_mistakes
 from bench.scenario.document import Marks, read
 from bench.scenario.explain import check_head, check_setup
 from bench.scenario.matrix import Point
@@ -27,8 +27,6 @@ from bench.scenario.outside import Outside
 from bench.scenario.paths import canonical
 from bench.scenario.quick import quicken
 from bench.scenario.replay import Traces
-
-CheckGate = Callable[[str], object]
 
 
 def shipped() -> list[Path]:
@@ -68,7 +66,6 @@ def load(
     app: str | None = None,
     variants: Mapping[str, str] | None = None,
     quick: bool = False,
-    check_gate: CheckGate | None = None,
     outside: Outside | None = None,
 ) -> model.Scenario:
     """Read and check one scenario file.
@@ -77,7 +74,6 @@ def load(
     replaces the whole axis. ``only``: "path=label" keeps the cells with that label; of several labels any.
     ``broker``: a kind or a URL. ``app``: whose tasks these are where the file does not say. ``variants``:
     environments by name instead of the file's, as the command line calls them.
-    ``check_gate`` raises ValueError with a sentence for a gate it cannot read.
     ``outside`` knows Celery's settings and the user's app.
     Raises ScenarioError with every mistake of the file and of ``sets``, UsageError for ``only``.
     """
@@ -89,12 +85,11 @@ def load(
     options.set_broker(broker)
     options.set_repeats(repeats)
     head, mistakes = check_head(document.data)
-    mistakes += _gates(document.data.get("gates"), check_gate)
     points, matrix_mistakes = matrix.expand(document.data, options.pins)
-    mistakes += belief_mistakes(document.data, None if matrix_mistakes or options.pins else points)
+    mistakes += condition_mistakes(document.data, None if matrix_mistakes or options.pins else points)
     if outside and options.has_variants:
         outside = outside.of_elsewhere()
-    checker = Checker(outside, check_gate, path.parent)
+    checker = Checker(outside, path.parent)
     traces = Traces(path.parent, checker.call)
     setups, cell_mistakes = _setups(document.data, points, checker, traces, lenient=bool(matrix_mistakes))
     mistakes = [*document.mistakes, *mistakes, *matrix_mistakes, *cell_mistakes]
@@ -115,18 +110,6 @@ def load(
         cells=pick(cells, only),
         source=document.source,
     )
-
-
-def _gates(gates: Any, check_gate: CheckGate | None) -> list[Mistake]:
-    mistakes = []
-    if check_gate is not None and isinstance(gates, list):
-        for index, gate in enumerate(gates):
-            if isinstance(gate, str):
-                try:
-                    check_gate(gate)
-                except ValueError as error:
-                    mistakes.append(Mistake(path=("gates", index), text=str(error)))
-    return mistakes
 
 
 def _metric(setups: Sequence[model.Setup]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import gate, plan, scenario
+from bench import plan, scenario
 from bench.scenario.schema import update
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ def test_the_shipped_scenarios_are_the_files_of_the_folder():
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_scenario_is_valid_and_takes_at_most_five_minutes_on_two_cores(path):
-    loaded = scenario.load(path, check_gate=gate.parse)
+    loaded = scenario.load(path)
     seconds = loaded.repeats * sum(plan.trial_seconds(cell.setup, cores=2) for cell in loaded.cells)
     assert seconds < 300
     known = [cell.setup for cell in loaded.cells if cell.setup.load.shape != "saturate"]
@@ -51,7 +51,7 @@ def test_the_example_in_the_reference_is_valid(tmp_path):
     example, matrix = (block.split("```", 1)[0] for block in text.split("```yaml\n")[1:3])
     path = tmp_path / "example.yaml"
     path.write_text(example, encoding="utf-8")
-    assert len(scenario.load(path, check_gate=gate.parse).cells) == 9
+    assert len(scenario.load(path).cells) == 9
     path.write_text(f"question: Q\nload: {{shape: flood, tasks: 9}}\n{matrix}", encoding="utf-8")
     assert len(scenario.load(path).cells) == 7
 
@@ -61,5 +61,5 @@ def test_the_belief_in_the_reference_is_valid(tmp_path):
     example = text.partition("## Beliefs")[2].split("```yaml\n")[1].split("```")[0]
     path = tmp_path / "example.yaml"
     path.write_text(example, encoding="utf-8")
-    loaded = scenario.load(path, check_gate=gate.parse)
+    loaded = scenario.load(path)
     assert loaded.belief and len(loaded.expect) == 1

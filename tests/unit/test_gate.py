@@ -1,9 +1,13 @@
 """Gates: their grammar, and verdicts on the interval."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from bench import gate
-from bench.measured import CellSummary, Estimate
+from bench.measured import CellSummary, Estimate, TrialResult
+from bench.model import Cell, Load, Scenario, Setup, TaskCall
 
 
 @pytest.mark.parametrize(
@@ -86,3 +90,72 @@ def test_what_was_not_measured() -> None:
     assert gate.judge(limit, summary("x", None, trials=2, failed=2)).outcome == "fail"
     assert "not computed" in gate.judge(limit, summary("x", None, trials=2, failed=1)).text
     assert "not run" in gate.judge(limit, summary("x", None, trials=0)).text
+
+
+CELLS = [
+    {"workload": work, "workers.pool": pool, "variant": side}
+    for work in ("io", "cpu")
+    for pool in ("prefork", "gevent")
+    for side in ("old", "new")
+]
+FACTOR = {"gevent": 3.0, "new": 0.9, "cpu": 0.1}
+
+
+def asked(*gates: str) -> Scenario:
+    setup = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=1))
+    cells = tuple(Cell(id="-".join(cell.values()), settings=cell, setup=setup) for cell in CELLS)
+    return Scenario(name="s", question="?", metric="throughput", repeats=5, gates=gates, cells=cells)
+
+
+def trials(noise: float = 0.02, blocks: int = 5) -> list[TrialResult]:
+    """100/s times what the labels say; the blocks of a host drift together."""
+    rng = np.random.default_rng(3)
+    found = []
+    for block in range(blocks):
+        host = rng.lognormal(0, 0.3)
+        for cell in CELLS:
+            rate = 100 * host * rng.lognormal(0, noise)
+            for label in cell.values():
+                rate *= FACTOR.get(label, 1.0)
+            name = "-".join(cell.values())
+            found.append(
+                TrialResult(
+                    trial=f"{name}-{block}", scenario="s", cell=name, block=block, position=0, seed=0,
+                    started_at="", outcome="ok", metrics={"throughput": rate},
+                )
+            )  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("throughput[gevent] / throughput[prefork] > 2", "pass"),
+        ("throughput[gevent] / throughput[prefork] > 4", "fail"),
+        ("throughput[gevent] / throughput[prefork] > 3", "undecided"),
+        ("throughput[new] / throughput[old] > 80%", "pass"),
+        ("throughput[cpu, gevent] < 1000/s", "pass"),
+        ("throughput[cpu, gevent] > 1000/s", "fail"),
+    ],
+)
+def test_a_gate_between_cells_is_paired_by_block(text: str, outcome: str) -> None:
+    (found,) = gate.verdicts(text, asked(text), [], trials())
+    assert (found.outcome, found.cell) == (outcome, "")
+    assert found.text.startswith(f"{text} {gate.WORDS[outcome]}: ")
+
+
+def test_one_block_decides_nothing_between_cells() -> None:
+    text = "throughput[gevent] / throughput[prefork] > 2"
+    (found,) = gate.verdicts(text, asked(text), [], trials(blocks=1))
+    assert found.outcome == "undecided" and "One block says nothing" in found.text
+
+
+def test_where_only_some_cells_count() -> None:
+    new = [cell.id for cell in asked().cells if cell.settings["variant"] == "new"]
+    text = "throughput[gevent] / throughput[prefork] > 2"
+    slow_before = [replace(r, metrics={"throughput": 1.0}) if "gevent-old" in r.cell else r for r in trials()]
+    (found,) = gate.verdicts(text, asked(text), [], slow_before, cells=new)
+    assert found.outcome == "pass", "what was measured of the old side does not count"
+    both = "throughput[new] / throughput[old] > 80%"
+    (found,) = gate.verdicts(both, asked(both), [], trials(), cells=new)
+    assert found.outcome == "pass", "it names both sides itself"

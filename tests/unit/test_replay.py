@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import gate, model, scenario
+from bench import model, scenario
 from bench.errors import EnvironmentFault, ScenarioError
 from bench.scenario import replay, trace
 from bench.scenario.outside import Outside
@@ -71,7 +71,7 @@ def test_offsets_are_sorted_and_the_workload_is_the_scenarios(write, tmp_path):
 
 
 def test_a_trace_with_tasks_brings_its_workload(write):
-    loaded = scenario.load(write(MIXED), check_gate=gate.parse)
+    loaded = scenario.load(write(MIXED))
     setup = loaded.cells[0].setup
     assert setup.workload == (
         model.TaskCall(task="io.sleep", kwargs={"seconds": 0.05}, weight=2.0),

@@ -245,13 +245,18 @@ def test_ids_are_stable_and_hold_settings_and_setup(write):
 
 
 def test_a_gate_is_checked_where_it_stands(mistakes):
-    def check(text: str) -> object:
-        if "?" in text:
-            raise ValueError("a gate has no question mark")
-        return text
+    told = mistakes(BASE + "gates:\n  - makespan < 3s\n  - makespan ?\n")
+    assert told == [
+        "6: gates.1: 'makespan ?' is not a gate: write metric, operator, limit, like 'p99(response) < 250ms'"
+    ]
 
-    told = mistakes(BASE + "gates:\n  - makespan < 3s\n  - makespan ?\n", check_gate=check)
-    assert told == ["6: gates.1: a gate has no question mark"]
+
+def test_a_gate_may_name_cells_and_compare_them(mistakes, write):
+    matrix = "matrix: {workers.pool: [prefork, gevent]}\n"
+    good = "gates: ['memory[gevent] < 1GiB', 'throughput[gevent] / throughput[prefork] > 2']\n"
+    assert len(scenario.load(write(BASE + matrix + good)).gates) == 2
+    (told,) = mistakes(BASE + matrix + "gates: ['throughput[gevnt] / throughput[prefork] > 2']\n")
+    assert told.endswith("gates.0: [gevnt]: no cell is labelled 'gevnt'; did you mean gevent?")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import gate, model, scenario
+from bench import model, scenario
 from bench.errors import ScenarioError
 from bench.run import conf
 
@@ -20,7 +20,7 @@ def load(tmp_path: Path) -> Load:
     def read(text: str) -> model.Scenario:
         path = tmp_path / "s.yaml"
         path.write_text(BASE + text)
-        return scenario.load(path, check_gate=gate.parse)
+        return scenario.load(path)
 
     return read
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import gate, model, pacing, scenario
+from bench import model, pacing, scenario
 from bench.errors import ScenarioError
 from bench.model import Load
 
@@ -21,7 +21,7 @@ def read(tmp_path):
     def read(load: str, more: str = "", **options) -> model.Scenario:
         path = tmp_path / "asked.yaml"
         path.write_text(f"{TASK}load: {load}\n{more}")
-        return scenario.load(path, check_gate=gate.parse, **options)
+        return scenario.load(path, **options)
 
     return read
 
@@ -240,17 +240,6 @@ def test_a_mistake_of_the_matrix_is_told_there(told, load, matrix, where, what):
     (line,) = told(load, f"matrix: {matrix}")
     assert line.startswith(f"4: {where}: "), line
     assert what in line
-
-
-def test_a_gate_grammar_has_the_last_word_on_an_slo(tmp_path):
-    def never(text: str) -> object:
-        raise ValueError(f"no {text}")
-
-    path = tmp_path / "s.yaml"
-    path.write_text(f"{TASK}load: {SHAPES[9][0]}\n")
-    with pytest.raises(ScenarioError, match=r"3: load.slo: no p95"):
-        scenario.load(path, check_gate=never)
-    assert scenario.load(path).metric == "capacity"
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,17 @@ def settings(loaded) -> list[tuple]:
 
 
 def test_set_changes_the_base_for_all_cells(load):
-    loaded = load(sets=["load.tasks=7", "workload={task: io.sleep, args: [1]}", "repeats=2", "gates=[a, b]"])
+    loaded = load(
+        sets=[
+            "load.tasks=7",
+            "workload={task: io.sleep, args: [1]}",
+            "repeats=2",
+            "gates=[failed <= 0, lost <= 0]",
+        ]
+    )
     assert {cell.setup.load.tasks for cell in loaded.cells} == {7}
     assert {cell.setup.workload[0].args for cell in loaded.cells} == {(1,)}
-    assert (loaded.repeats, loaded.gates) == (2, ("a", "b"))
+    assert (loaded.repeats, loaded.gates) == (2, ("failed <= 0", "lost <= 0"))
     assert loaded.source == TEXT
     assert load(sets={"load.tasks": "7"}).cells == load(sets=["load.tasks=7"]).cells
 

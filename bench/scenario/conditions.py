@@ -1,4 +1,6 @@
-"""``belief:`` and ``expect:`` of a scenario: one needs the other, and what is expected is of its cells."""
+"""Conditions in a scenario: its ``gates``, and its ``belief:`` with what to ``expect:`` of it. What they name
+are the scenario's cells.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,8 +10,9 @@ from bench.scenario.matrix import Point
 from bench.scenario.mistakes import Mistake
 
 
-def belief_mistakes(data: Mapping[str, Any], points: Sequence[Point] | None) -> Iterator[Mistake]:
+def condition_mistakes(data: Mapping[str, Any], points: Sequence[Point] | None) -> Iterator[Mistake]:
     """What is wrong with them. ``points``: the cells, None where they are not those of the file."""
+    yield from _each("gates", data.get("gates"), "a gate", points)
     expected = data.get("expect")
     conditions = [expected] if isinstance(expected, str) else expected if isinstance(expected, list) else []
     if data.get("belief") and not expected:
@@ -17,11 +20,15 @@ def belief_mistakes(data: Mapping[str, Any], points: Sequence[Point] | None) -> 
         yield Mistake(path=("belief",), text=text)
     if conditions and not data.get("belief"):
         yield Mistake(path=("expect",), text="of which belief? Say with `belief:` what people say")
-    for index, text in enumerate(conditions):
+    yield from _each("expect", conditions, "an expectation", points)
+
+
+def _each(key: str, conditions: Any, noun: str, points: Sequence[Point] | None) -> Iterator[Mistake]:
+    for index, text in enumerate(conditions) if isinstance(conditions, list) else ():
         if isinstance(text, str):
             try:
-                condition = grammar.parse(text, "an expectation")
+                condition = grammar.parse(text, noun)
                 if points is not None:
                     grammar.check(condition, [point.settings for point in points])
             except ValueError as error:
-                yield Mistake(path=("expect", index), text=str(error))
+                yield Mistake(path=(key, index), text=str(error))
