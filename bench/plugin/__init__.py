@@ -1,30 +1,4 @@
-"""``celery -A proj bench …``: hands over to celery-bench.
+"""What other programs load of celery-bench as ``celery_bench``: Celery ``command``, pytest ``testing``.
 
-Celery loads this in every worker and for every command, so it imports nothing that Celery has not loaded
-before. It is installed as ``celery_bench``: ``bench`` may be what somebody's own package is called, and
-Celery loads plug-ins before it looks at the app (docs/decisions/007-the-users-app.md).
+Both are loaded by everybody who has celery-bench installed, so they import nothing that is not there anyway.
 """
-
-import os
-import sys
-
-import click
-
-
-@click.command(
-    "bench",
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True},
-    short_help="Measure which pool, concurrency and prefetch suit your workload (celery-bench).",
-)
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def bench(context: click.Context, /, words: tuple[str, ...], **_: object) -> None:
-    """Become ``celery-bench`` with these words; Celery's ``-A`` is the app of scenarios that name none.
-
-    A fresh process: what Celery imported of the app by now has no place in the harness.
-    """
-    app = context.parent.params.get("app") if context.parent else None
-    named = ["-A", app] if isinstance(app, str) else []
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "bench.cli", *named, *words])

@@ -14,12 +14,12 @@ def imported(code: str) -> set[str]:
 
 
 def test_it_brings_itself_and_nothing_else_into_a_process_that_knows_click():
-    assert imported("import click\nimport celery_bench") == {"celery_bench"}
+    assert imported("import click\nimport celery_bench.command") == {"celery_bench", "celery_bench.command"}
 
 
 def test_celery_finds_it_under_a_name_that_is_nobody_elses():
     (plugin,) = entry_points(group="celery.commands", name="bench")
-    assert plugin.value == "celery_bench:bench"
+    assert plugin.value == "celery_bench.command:bench"
     loaded = imported("import importlib.metadata\nimport celery.bin.celery")
     assert "celery_bench" in loaded
     theirs = {name for name in loaded if name.partition(".")[0] in ("bench", "numpy", "pandas", "pydantic")}
