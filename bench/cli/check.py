@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.common import console, echo_json, load
-from bench.cli.compare import Share, check_metrics
+from bench.cli.common import Seconds, Share, console, echo_json, load
+from bench.cli.compare import check_metrics
 from bench.cli.run import fresh_seed
 from bench.errors import (
     EXIT_ENVIRONMENT,
@@ -29,23 +29,6 @@ if TYPE_CHECKING:
     from bench.store import Run
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
-
-
-class Seconds(click.ParamType):  # type: ignore[type-arg]
-    """A duration with its unit: 90s, 10m."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds."""
-        from bench.units import duration
-
-        if isinstance(value, float):
-            return value
-        try:
-            return duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command()

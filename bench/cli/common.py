@@ -1,4 +1,4 @@
-"""What several verbs share: scenarios from files, a run on the screen."""
+"""What several verbs share: scenarios from files, a run on the screen, options with units."""
 
 import json
 from collections.abc import Sequence
@@ -56,3 +56,40 @@ def console(*, stderr: bool = False) -> Any:
 def echo_json(data: object) -> None:
     """Print ``data`` as JSON."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+class Share(click.ParamType):  # type: ignore[type-arg]
+    """A share written as ``2%`` or ``0.02``."""
+
+    name = "percentage"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The share as a number from 0 to below 1."""
+        from bench.units import quantity
+
+        if isinstance(value, float):
+            return value
+        try:
+            found = quantity(str(value))
+        except ValueError:
+            found = -1.0
+        if not 0 <= found < 1:
+            self.fail(f"{value!r} is not a share: write 2% or 0.02.", param, ctx)
+        return found
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A duration with its unit: 90s, 10m."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        from bench.units import duration
+
+        if isinstance(value, float):
+            return value
+        try:
+            return duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

@@ -4,30 +4,10 @@ from pathlib import Path
 
 import click
 
-from bench.cli.common import console, echo_json
+from bench.cli.common import Share, console, echo_json
 from bench.errors import UsageError
 
 FORMATS = ("text", "markdown", "json", "html")
-
-
-class Share(click.ParamType):  # type: ignore[type-arg]
-    """A share written as ``2%`` or ``0.02``."""
-
-    name = "percentage"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The share as a number from 0 to below 1."""
-        from bench.units import quantity
-
-        if isinstance(value, float):
-            return value
-        try:
-            found = quantity(str(value))
-        except ValueError:
-            found = -1.0
-        if not 0 <= found < 1:
-            self.fail(f"{value!r} is not a share: write 2% or 0.02.", param, ctx)
-        return found
 
 
 @click.command()

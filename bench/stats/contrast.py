@@ -63,7 +63,7 @@ def p_beyond(found: Contrast, margin: float) -> float:
     """Two-sided p-value of "the true difference is not beyond ± ``margin``", by the t test at the margin."""
     beyond = abs(found.mean) - margin
     if found.error < _FLAT:
-        return 0.0 if beyond > 0 else 1.0
+        return 0.0 if beyond > _FLAT else 1.0
     return float(min(1.0, 2 * special.stdtr(found.df, -beyond / found.error)))
 
 

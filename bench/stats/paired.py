@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
+from bench.stats import contrast
 from bench.stats.intervals import geometric
 
 
@@ -34,18 +34,9 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Paired:
         raise ValueError("ratios need values above zero")
     ratios = (np.asarray(a, dtype=float) / np.asarray(b, dtype=float)).tolist()
     interval = geometric(ratios)
-    return Paired(interval.point, interval.lower, interval.upper, _p_value(ratios), interval.n)
-
-
-def _p_value(ratios: Sequence[float]) -> float | None:
-    logs = np.log(ratios)
-    if logs.size < 2:
-        return None
-    error = float(logs.std(ddof=1)) / logs.size**0.5
-    mean = float(logs.mean())
-    if error <= abs(mean) * 1e-12:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * special.stdtr(logs.size - 1, -abs(mean) / error))
+    logs = contrast.of_pairs(np.log(b).tolist(), np.log(a).tolist())
+    p = None if logs is None else contrast.p_beyond(logs, margin=0.0)
+    return Paired(interval.point, interval.lower, interval.upper, p, interval.n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
