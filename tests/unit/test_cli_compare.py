@@ -1,6 +1,7 @@
 """``celery-bench compare``: every format, from stored runs, and what is wrong with the question."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,41 @@ def test_a_wrong_question_says_what_is_wrong(call: Call, args: tuple[str, ...], 
     assert isinstance(told, errors.BenchError), done.output
     assert told.exit_code == errors.EXIT_USAGE
     assert words in told.message and told.hint
+
+
+def half_written(run: store.Run, target: Path) -> Path:
+    """A copy as a power cut may leave it: the last line torn, the last trial's folder not yet named."""
+    shutil.copytree(run.path, target)
+    lines = (target / "trials.jsonl").read_bytes()
+    (target / "trials.jsonl").write_bytes(lines[:-100])
+    last = run.results()[-1].trial
+    (target / "trials" / last).rename(target / "trials" / f"{last}.part")
+    return target
+
+
+def test_a_half_written_run_is_compared_by_the_trials_it_has(
+    believed: list[store.Run], call: Call, tmp_path: Path
+) -> None:
+    run = next(run for run in believed if run.name == "io-gevent")
+    torn = half_written(run, tmp_path / "torn")
+    found = data(call(str(torn), *WITHIN[1:], "--metric", "throughput", "--format", "json"))
+    (check,) = found["checks"]
+    sides = check["trials"]
+    assert (len(sides["base"]), len(sides["candidate"])) == (3, 3), "the block that is whole on both sides"
+    assert check["verdict"] == "better"
+    assert call(str(torn), *WITHIN[1:], "--format", "html").exit_code == errors.EXIT_OK
+
+
+def test_runs_of_another_format_and_damaged_ones_are_refused(
+    believed: list[store.Run], call: Call, tmp_path: Path
+) -> None:
+    for number, (old, new, told) in enumerate(
+        [('"format": 2', '"format": 1', "has format 1"), ('"format"', '"formt"', "cannot be read")]
+    ):
+        target = tmp_path / str(number)
+        shutil.copytree(believed[0].path, target)
+        file = target / "run.json"
+        file.write_text(file.read_text().replace(old, new))
+        for words in ((str(target), believed[0].name), (believed[0].name, str(target))):
+            done = call(*words)
+            assert isinstance(done.exception, errors.UsageError) and told in done.exception.message
