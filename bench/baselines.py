@@ -39,7 +39,12 @@ def save(run: Run, results: Path, name: str, *, replace: bool = False) -> Run:
 def find(results: Path, ref: str) -> Run:
     """The baseline of this name, or at this path. Raises UsageError where there is none."""
     path = Path(ref)
-    return store.open_run(results / FOLDER, str(path.resolve()) if path.is_dir() else ref)
+    try:
+        return store.open_run(results / FOLDER, str(path.resolve()) if path.is_dir() else ref)
+    except UsageError as error:
+        hint = error.hint if error.hint.startswith("Did you mean") else ""
+        told = hint or "celery-bench baseline list shows those there are."
+        raise UsageError(f"There is no baseline {ref!r} in {results / FOLDER}.", told) from None
 
 
 def known(results: Path) -> list[Run]:

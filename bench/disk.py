@@ -28,7 +28,8 @@ def refusals(path: Path) -> Iterator[None]:
             ) from error
         reason = error.strerror or str(error)
         raise EnvironmentFault(
-            f"{path} cannot be used: {reason}", "Choose a folder you may write to, or mend its permissions."
+            f"{path} cannot be used: {reason}",
+            "Choose a place that is there and that you may write to, or mend its permissions.",
         ) from error
 
 

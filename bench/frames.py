@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import doubts, events, spans, store
-from bench.errors import UsageError
+from bench.errors import BenchError, UsageError
 from bench.measured import METRICS
 from bench.scenario.mistakes import did_you_mean
 
@@ -40,8 +40,12 @@ def load(
     import pandas as pd
 
     if table not in TABLES:
-        raise UsageError(f"There is no table {table!r}.", did_you_mean(table, TABLES))
-    found = run if isinstance(run, store.Run) else store.open_run(Path(results), str(run))
+        raise UsageError(f"There is no table {table!r}. {did_you_mean(table, TABLES)}")
+    try:
+        found = run if isinstance(run, store.Run) else store.open_run(Path(results), str(run))
+    except BenchError as error:
+        error.add_note(error.hint)
+        raise
     if table == "tasks":
         return _tasks(found)
     return pd.DataFrame(_trials(found) if table == "trials" else _cells(found))

@@ -271,7 +271,7 @@ def _write_meta(path: Path, meta: Mapping[str, Any]) -> None:
 
 def _read_line(line: bytes, where: str) -> TrialResult:
     try:
-        data = json.loads(line)
+        data = json.loads(line, parse_constant=_no_number)
         version = data.pop("format")
     except (ValueError, KeyError, AttributeError, TypeError):
         raise UsageError(
@@ -285,6 +285,11 @@ def _read_line(line: bytes, where: str) -> TrialResult:
         return TrialResult(**data)
     except TypeError as error:
         raise UsageError(f"{where} cannot be read: {error}", "Delete this line.") from None
+
+
+def _no_number(text: str) -> None:
+    """NaN and infinity, which we never write."""
+    raise ValueError(text)
 
 
 def _line(result: TrialResult) -> bytes:

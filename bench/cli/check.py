@@ -18,6 +18,7 @@ from bench.errors import (
     EXIT_INCONCLUSIVE,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    BenchError,
     EnvironmentFault,
     UsageError,
 )
@@ -44,7 +45,11 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
     "--margin", type=Share(), default="2%", show_default=True, help="A slowdown that does not matter."
 )
 @click.option(
-    "--budget", type=Seconds(), default="10m", show_default=True, help="No block begins after that."
+    "--budget",
+    type=Seconds(),
+    default="10m",
+    show_default=True,
+    help="No block begins after that, but for the first.",
 )
 @click.option(
     "--undecided", type=click.Choice(["pass", "fail"]), default="fail", show_default=True,
@@ -86,37 +91,68 @@ def check(
     celery-bench check s.yaml --baseline main                              on a machine of your own
 
     Trials of both sides run in turn, in blocks. A short look comes first; only what is not settled then is
-    measured again, with fresh blocks, until all is settled or the budget is spent. Gates of the scenario
-    hold for the head.
+    measured again, with fresh blocks, until all is settled or the budget is spent. With --baseline as many
+    blocks are measured as it has, and nothing else may differ. Gates of the scenario hold for the head.
 
     \b
     Exit code 0 no regression, 5 regression, 6 undecided, 3 could not measure.
     """
-    from bench.report import ci
+    from bench.report import ci, comparison
     from bench.run import session
 
     check_metrics(metrics)
     if baseline and (base or head):
         raise UsageError("A baseline is compared with what is here.", "Leave out --base and --head.")
+    files = Files(junit=junit, markdown=markdown)
     scenarios = load([file], variants=_sides(base, head))
-    session.preflight(scenarios, tell=lambda text: click.echo(text, err=True))
-    seed = fresh_seed() if seed is None else seed
-    question = Question(scenario=scenarios[0], seed=seed, metrics=metrics, margin=margin, budget=budget)
+    question = Question(
+        scenario=scenarios[0], seed=fresh_seed() if seed is None else seed, metrics=metrics, margin=margin,
+        budget=budget,
+    )  # fmt: skip
     began = time.monotonic()
-    if baseline:
-        found, target = _against(baseline, question, places["results"], force=force)
-    else:
-        found, target = _in_turn(question, places["results"])
+    try:
+        session.preflight(scenarios, tell=lambda text: click.echo(text, err=True))
+        if baseline:
+            found, target = _against(baseline, question, places["results"], force=force)
+        else:
+            found, target = _in_turn(question, places["results"])
+    except EnvironmentFault as fault:
+        files.write(*ci.unmeasured(fault.message))
+        raise
     gates = ci.gates(target, [pair.cells[1] for pair in found.matched.pairs])
     blocks = max((result.block for result in target.results()), default=0)
     whole = ci.verdict(found, gates, blocks=blocks, seconds=time.monotonic() - began)
-    _tell(found, whole, as_json=as_json)
-    if junit:
-        junit.write_text(ci.as_junit(found, whole, undecided_passes=undecided == "pass"), encoding="utf-8")
-    if markdown:
-        with markdown.open("a", encoding="utf-8") as summary:
-            summary.write(ci.as_markdown(found, whole))
+    if as_json:
+        echo_json(ci.as_json(found, gates, whole))
+    else:
+        comparison.render(found, console())
+        click.echo(f"{whole.word.capitalize()}: {whole.text}\n({whole.how})")
+    as_junit = ci.as_junit(found, gates, whole, undecided_passes=undecided == "pass")
+    files.write(ci.as_markdown(found, gates, whole), as_junit)
     sys.exit(_exit_code(whole, undecided))
+
+
+class Files:
+    """Where the verdict is written besides the terminal; EnvironmentFault at once where it cannot be."""
+
+    def __init__(self, *, junit: Path | None, markdown: Path | None) -> None:
+        from bench import disk
+
+        self._junit, self._markdown = junit, markdown
+        for path in filter(None, (junit, markdown)):
+            with disk.refusals(path):
+                path.open("a").close()
+
+    def write(self, markdown: str, junit: str) -> None:
+        """JUnit XML anew, Markdown after what is there."""
+        from bench import disk
+
+        if self._junit:
+            with disk.refusals(self._junit):
+                self._junit.write_text(junit, encoding="utf-8")
+        if self._markdown:
+            with disk.refusals(self._markdown), self._markdown.open("a", encoding="utf-8") as file:
+                file.write(markdown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +183,7 @@ def _in_turn(asked: Question, results: Path) -> tuple["Comparison", "Run"]:
         target, asked.scenario, by="variant", baseline=base, seed=asked.seed, metrics=asked.metrics,
         margin=asked.margin, expired=lambda: time.monotonic() - began > asked.budget,
     )  # fmt: skip
-    _measure(target, checking.trials(), most=len(cells) * LOOKS[-1])
+    _measure(target, checking.trials(), asked, blocks=LOOKS[-1])
     assert checking.comparison is not None
     return checking.comparison, target
 
@@ -159,17 +195,21 @@ def _against(name: str, asked: Question, results: Path, *, force: bool) -> tuple
     kept = baselines.find(results, name)
     blocks = max((result.block for result in kept.results()), default=0)
     target = _run(asked, results)
-    differences = compare.runs(kept, target, metrics=asked.metrics).matched.differences
-    elsewhere = [d for d in differences if d.path.startswith(("host.", "versions."))]
-    if elsewhere and not force:
+    try:
+        differences = compare.runs(kept, target, metrics=asked.metrics).matched.differences
+        if differences and not force:
+            told = ", ".join(f"{d.path} {d.base} → {d.candidate}" for d in differences)
+            raise EnvironmentFault(
+                f"The baseline {name} was measured with something else: {told}.",
+                "Measure a new one (celery-bench baseline save), or say --force, and the verdict says so.",
+            )
+    except BenchError:
         target.discard_if_empty()
-        told = ", ".join(f"{d.path} {d.base} → {d.candidate}" for d in elsewhere)
-        raise EnvironmentFault(
-            f"The baseline {name} was measured elsewhere: {told}.",
-            "Measure a new one here (celery-bench baseline save), or say --force, and the verdict says so.",
-        )
+        raise
+    began = time.monotonic()
     planned = plan.trials([replace(asked.scenario, repeats=blocks)], asked.seed)
-    _measure(target, planned, most=len(planned))
+    in_time = (t for t in planned if t.block == 1 or time.monotonic() - began < asked.budget)
+    _measure(target, in_time, asked, blocks=blocks)
     return compare.runs(kept, target, metrics=asked.metrics, margin=asked.margin), target
 
 
@@ -191,29 +231,22 @@ def _sides(base: str | None, head: str | None) -> dict[str, str] | None:
     return {"base": base, "head": head or ""}
 
 
-def _measure(target: "Run", trials: "Iterable[Trial]", most: int) -> None:
-    """Run these trials; ends the program where that was interrupted."""
+def _measure(target: "Run", trials: "Iterable[Trial]", asked: Question, *, blocks: int) -> None:
+    """Run these trials, at most so many ``blocks``; ends the program where that was interrupted."""
+    from bench import plan
     from bench.report import terminal
     from bench.run import session
 
-    with target.writing(), terminal.for_console(console(stderr=True)) as progress:
+    most = blocks * len(asked.scenario.cells)
+    longest = plan.estimate_seconds([replace(asked.scenario, repeats=blocks)])
+    with target.writing(), terminal.for_console(console(stderr=True), asked.budget) as progress:
         try:
-            whole = session.run(target, trials, progress, total=most, done=0, estimate_s=0.0)
+            whole = session.run(target, trials, progress, total=most, done=0, estimate_s=longest)
         finally:
             target.discard_if_empty()
     if not whole:
         click.echo("Interrupted: there is no verdict.", err=True)
         sys.exit(EXIT_INTERRUPTED)
-
-
-def _tell(found: "Comparison", whole: "Verdict", *, as_json: bool) -> None:
-    from bench.report import ci, comparison
-
-    if as_json:
-        echo_json(ci.as_json(found, whole))
-        return
-    comparison.render(found, console())
-    click.echo(f"{whole.word.capitalize()}: {whole.text}\n({whole.how})")
 
 
 def _exit_code(whole: "Verdict", undecided: str) -> int:

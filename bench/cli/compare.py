@@ -70,6 +70,10 @@ def compare(
         if baseline is not None:
             raise UsageError("--baseline is a value of an axis.", "Name the axis: --by AXIS")
         second = store.open_run(places["results"], candidate)
+        if first.path.resolve() == second.path.resolve():
+            raise UsageError(
+                f"Both sides are {first.name}.", "Name two runs, or compare inside one: --by AXIS"
+            )
         found = compares.runs(first, second, metrics=metrics, margin=margin)
     if form == "text":
         comparison.render(found, console())

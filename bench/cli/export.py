@@ -52,6 +52,11 @@ def export(
                 click.echo(path)
         return
     data = exports.bencher(found, metrics) if form == "bmf" else exports.pytest_benchmark(found, metrics)
+    if not data or data.get("benchmarks") == []:
+        raise UsageError(
+            f"No trial of {found.name} has {' or '.join(metrics) or 'a time or a rate'}.",
+            "celery-bench show lists what there is, and why a number is missing.",
+        )
     if output is None:
         click.echo(exports.text(data))
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench import gate, speed
+from bench.compare.checks import BESIDES, checks
 from bench.compare.checks import BETTER as BETTER
 from bench.compare.checks import SAME as SAME
 from bench.compare.checks import UNDECIDED as UNDECIDED
@@ -12,16 +13,12 @@ from bench.compare.checks import VERDICTS as VERDICTS
 from bench.compare.checks import WORSE as WORSE
 from bench.compare.checks import Check as Check
 from bench.compare.checks import Pair as Pair
-from bench.compare.checks import checks
 from bench.compare.sides import Difference, Matched, of_runs
 from bench.compare.sides import within as _within
 from bench.effects import MARGIN, SIGNIFICANCE
 from bench.measured import Doubt
 from bench.model import Scenario
 from bench.store import Run
-
-BESIDES = ("cpu_per_task", "memory", "failed", "lost")
-"""Compared besides the metric that answers the scenario's question and those of its gates."""
 
 MACHINE = ("cpu", "cores", "quota_cores", "memory", "machine")
 """What makes it another machine, of the host's fingerprint."""
@@ -51,7 +48,7 @@ class Comparison:
 
 
 def runs(base: Run, candidate: Run, *, metrics: Sequence[str] = (), margin: float = MARGIN) -> Comparison:
-    """Every cell that two runs have in common; UsageError where there is none."""
+    """Every cell that two runs have in common. Raises UsageError where there is none."""
     matched = of_runs(base, candidate)
     return Comparison(
         base=base.name,
@@ -60,9 +57,7 @@ def runs(base: Run, candidate: Run, *, metrics: Sequence[str] = (), margin: floa
         by_block=False,
         margin=margin,
         matched=matched,
-        checks=checks(
-            matched.pairs, metrics or metrics_of(candidate.scenarios), by_block=False, margin=margin
-        ),
+        checks=checks(matched.pairs, _by_scenario(candidate, metrics), by_block=False, margin=margin),
         doubts=_doubts(base, candidate, matched.differences),
     )
 
@@ -89,11 +84,14 @@ def within(
         by_block=True,
         margin=margin,
         matched=matched,
-        checks=checks(
-            matched.pairs, metrics or metrics_of(run.scenarios), by_block=True, margin=margin, alpha=alpha
-        ),
+        checks=checks(matched.pairs, _by_scenario(run, metrics), by_block=True, margin=margin, alpha=alpha),
         confidence=1 - alpha,
     )
+
+
+def _by_scenario(run: Run, metrics: Sequence[str]) -> dict[str, Sequence[str]]:
+    """What is compared in the cells of each scenario: these metrics, or what it is about."""
+    return {scenario.name: metrics or metrics_of([scenario]) for scenario in run.scenarios}
 
 
 def metrics_of(scenarios: Sequence[Scenario]) -> tuple[str, ...]:

@@ -6,12 +6,14 @@ samples (Welch's t).
 With a *margin* that is too small to matter: **worse** or **better** where the trials show that the
 difference is beyond the margin (t test at the margin, p below 5 % after Holm over all checks of the
 comparison), **same** where the whole interval lies within it, else **undecided**. Counts (failed, retried,
-lost, duplicated) are compared by their difference a trial, and their margin is zero.
+lost, duplicated) are compared by their difference a trial, and their margin is zero. Where a value is zero
+(nothing was completed) there are no logarithms: then differences are taken as shares of the base's mean.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from bench.effects import MARGIN, SIGNIFICANCE
 from bench.measured import COUNTS, HIGHER_IS_BETTER, TrialResult
@@ -20,6 +22,10 @@ from bench.stats import contrast
 from bench.stats.contrast import Contrast
 from bench.stats.paired import holm
 
+BESIDES = ("cpu_per_task", "memory", "failed", "lost")
+"""Compared besides what a scenario is about."""
+LOG, SHARE, COUNT = "log", "share", "count"
+"""What differences are taken of: logarithms, shares of the base's mean, or plain numbers."""
 WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"
 MISSED = 0.05
 """Chance that something just beyond the margin is shown to be "no worse": one-sided, as is usual for
@@ -75,6 +81,14 @@ class Check:
         return self.verdict in (SAME, BETTER) or self.no_worse
 
     @property
+    def is_uncomputed(self) -> bool:
+        """Whether a side has trials, but not this number: more of them would not bring it."""
+        return any(
+            trials and not any(self.metric in trial.metrics for trial in trials)
+            for trials in self.pair.trials
+        )
+
+    @property
     def n(self) -> int:
         """Trials on the side that has fewer: pairs, where they are paired."""
         return min(map(len, self.values))
@@ -91,33 +105,38 @@ class _Judged:
     metric: str
     values: Values
     found: Contrast | None
+    scale: str
     margin: float
     why: str
 
 
 def checks(
     pairs: Iterable[Pair],
-    metrics: Sequence[str],
+    metrics: Mapping[str, Sequence[str]],
     *,
     by_block: bool,
     margin: float = MARGIN,
     alpha: float = SIGNIFICANCE,
 ) -> tuple[Check, ...]:
-    """Every metric of every pair, judged together. ``margin``: 0.02 is 2 %; ``alpha``: the chance that any
-    difference is falsely shown to be beyond it, and 1 − alpha the confidence of the intervals.
-
-    A metric that neither side of a pair has is left out; one that only one side has is undecided.
+    """Every one of the ``metrics`` (by the pairs' scenario) of every pair, judged together; one that a side
+    does not have is undecided, of ``BESIDES`` left out where neither has it. ``margin``: 0.02 is 2 %.
+    ``alpha``: the chance that any difference is falsely shown to be beyond it, and 1 − alpha the confidence
+    of the intervals.
     """
     judged = [
         _judged(pair, metric, by_block=by_block, margin=margin)
         for pair in pairs
-        for metric in metrics
-        if any(metric in trial.metrics for side in pair.trials for trial in side) or any(pair.failed)
+        for metric in metrics[pair.scenario]
+        if metric not in BESIDES or any(pair.failed) or _has(pair, metric)
     ]
     able = [each for each in judged if each.found is not None and not _flat(each.found)]
     raw = [contrast.p_beyond(each.found, each.margin) for each in able if each.found is not None]
     adjusted = dict(zip(map(id, able), holm(raw), strict=True))
     return tuple(_check(each, adjusted.get(id(each), 1.0), len(able), alpha) for each in judged)
+
+
+def _has(pair: Pair, metric: str) -> bool:
+    return any(metric in trial.metrics for side in pair.trials for trial in side)
 
 
 def _flat(found: Contrast) -> bool:
@@ -129,13 +148,16 @@ def _flat(found: Contrast) -> bool:
 
 def _judged(pair: Pair, metric: str, *, by_block: bool, margin: float) -> _Judged:
     values = _by_block(pair, metric) if by_block else _all(pair, metric)
-    counts = metric in COUNTS
+    scale = (
+        COUNT if metric in COUNTS else LOG if min(map(min, filter(None, values)), default=1) > 0 else SHARE
+    )
     part = _Judged(
         pair=pair,
         metric=metric,
         values=values,
         found=None,
-        margin=0.0 if counts else math.log1p(margin),
+        scale=scale,
+        margin={COUNT: 0.0, LOG: math.log1p(margin), SHARE: margin}[scale],
         why="",
     )
     if not all(values):
@@ -143,12 +165,15 @@ def _judged(pair: Pair, metric: str, *, by_block: bool, margin: float) -> _Judge
     if len(values[0]) < 2 or len(values[1]) < 2:
         return replace(part, why="One trial says nothing of the spread.")
     compared = contrast.of_pairs if by_block else contrast.of_series
-    if counts or not any(map(any, values)):
-        return replace(part, found=compared(*values))
-    if min(map(min, values)) <= 0:
-        return replace(part, why="A value is zero, so there is no ratio.")
-    logs = [[math.log(value) for value in side] for side in values]
-    return replace(part, found=compared(*logs))
+    mean = fmean(values[0])
+    if scale == SHARE and any(map(any, values)) and mean <= 0:
+        return replace(part, why="The base is zero, so there is no ratio.")
+    series = values
+    if scale == LOG:
+        series = tuple(map(math.log, values[0])), tuple(map(math.log, values[1]))
+    elif scale == SHARE and mean > 0:
+        series = tuple(v / mean for v in values[0]), tuple(v / mean for v in values[1])
+    return replace(part, found=compared(*series))
 
 
 def _by_block(pair: Pair, metric: str) -> Values:
@@ -166,9 +191,9 @@ def _all(pair: Pair, metric: str) -> Values:
 def _missing(pair: Pair, metric: str, *, by_block: bool) -> str:
     for name, trials, failed in zip(("the base", pair.candidate), pair.trials, pair.failed, strict=True):
         if not trials:
-            return f"Every trial of {name} failed." if failed else f"{name} was not run.".capitalize()
+            return f"Every trial of {name} failed." if failed else f"There is no trial of {name}."
         if not any(metric in trial.metrics for trial in trials):
-            return f"{metric} was not computed for {name}, see the doubts."
+            return f"{metric} was not computed for {name}: see the doubts of celery-bench show."
     return "No block has both." if by_block else "One side has no such number."
 
 
@@ -180,8 +205,8 @@ def _check(judged: _Judged, p: float, family: int, alpha: float) -> Check:
     each = alpha / max(1, family)
     verdict = _verdict(metric, found.mean, (lower, upper), margin, significant=p < alpha)
     total = contrast.trials_to_decide(found, margin, each) if verdict == UNDECIDED else None
-    back = _difference if metric in COUNTS else math.exp
-    change = _difference if metric in COUNTS else math.expm1
+    back = {COUNT: _difference, LOG: math.exp, SHARE: _ratio}[judged.scale]
+    change = math.expm1 if judged.scale == LOG else _difference
     return Check(
         pair=pair,
         metric=metric,
@@ -204,6 +229,10 @@ def _no_worse(metric: str, ends: tuple[float, float], margin: float) -> bool:
 
 def _difference(value: float) -> float:
     return value
+
+
+def _ratio(value: float) -> float:
+    return 1 + value
 
 
 def _verdict(metric: str, mean: float, ends: tuple[float, float], margin: float, *, significant: bool) -> str:

@@ -196,8 +196,9 @@ def _setup_differences(cells: Sequence[tuple[Cell, Cell]]) -> Iterator[Differenc
         ours, theirs = (dict(_flat(asdict(cell.setup))) for cell in (base, candidate))
         for path in dict.fromkeys([*ours, *theirs]):
             if ours.get(path) != theirs.get(path):
+                name = path.replace("fleet.0.", "workers.") if "fleet.1.pool" not in ours else path
                 seen[
-                    Difference(path=path, base=_shown(ours.get(path)), candidate=_shown(theirs.get(path)))
+                    Difference(path=name, base=_shown(ours.get(path)), candidate=_shown(theirs.get(path)))
                 ] += 1
     yield from seen
 

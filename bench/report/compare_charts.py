@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_PANELS = 6
+BASE, BASE_LINE = palette.OPEN, "--"
+"""Base lies on top: dashes let the candidate be seen."""
 TITLE_WIDTH = 32
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 """Shares of the tasks at which times are read."""
@@ -134,18 +136,17 @@ def _quantiles(pair: Pair, side: int, run: store.Run, duration: str) -> "NDArray
 
 
 def draw_spreads(data: Sequence[Spread]) -> "Figure":
-    """One panel for each cell; base grey, candidate blue."""
+    """One panel for each cell; base brown and dashed, candidate blue."""
     figure, grid = sheet.grid(len(data), 2.3)
     for (axes, _), each in zip(grid, data, strict=True):
         _spread_panel(axes, each)
     names = data[0].names
+    name = names[1] if len({each.names[1] for each in data}) == 1 else "see above each"
     sheet.legend(
         figure,
         [
-            sheet.handle(f"base: {names[0]}", color=palette.NEUTRAL, lw=2),
-            sheet.handle(
-                "candidate" if len(data) > 1 else f"candidate: {names[1]}", color=palette.LONG_KIND, lw=2
-            ),
+            sheet.handle(f"base: {names[0]}", color=BASE, lw=2, linestyle=BASE_LINE),
+            sheet.handle(f"candidate: {name}", color=palette.LONG_KIND, lw=2),
         ],
     )
     return figure
@@ -156,10 +157,10 @@ def _spread_panel(axes: "Axes", data: Spread) -> None:
 
     least = min(side.shape[1] for side in data.sides)
     at = [_widened(share) for share in SHARES[:least]]
-    for side, colour in zip(data.sides, (palette.NEUTRAL, palette.LONG_KIND), strict=True):
+    for side, colour, line in zip(data.sides, (BASE, palette.LONG_KIND), (BASE_LINE, "-"), strict=True):
         some = side[:, :least]
         axes.fill_between(at, some.min(axis=0), some.max(axis=0), color=colour, alpha=0.18, lw=0)
-        axes.plot(at, np.median(some, axis=0), color=colour, lw=1.8)
+        axes.plot(at, np.median(some, axis=0), color=colour, lw=1.8, linestyle=line, zorder=2 + len(line))
     highest = max(float(side[:, :least].max()) for side in data.sides)
     axes.set_ylim(0, highest * 1.1)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.format_duration(value)))

@@ -53,7 +53,8 @@ def title(found: Comparison) -> str:
 def cell_name(found: Comparison, check: Check) -> str:
     """The cell that both sides share, with the candidate's name where there are several candidates."""
     pairs = found.matched.pairs
-    axes = labels.varying(pair.settings for pair in pairs)
+    lonely = (*found.matched.only_base, *found.matched.only_candidate)
+    axes = labels.varying([*(pair.settings for pair in pairs), *([] if found.by else lonely)])
     words = [labels.settings_text(check.pair.settings, axes)] if axes else []
     if len({pair.candidate for pair in pairs}) > 1:
         words.insert(0, check.pair.candidate)
@@ -97,8 +98,13 @@ def change(check: Check) -> str:
             f"{value:+.3g}" if value else "0" for value in (check.value, check.lower, check.upper)
         )
         return f"{point} a trial" if low == high else f"{point} ({low} to {high}) a trial"
-    point, low, high = (f"{value:.3f}" for value in (check.value, check.lower, check.upper))
+    point, low, high = (_factor(value) for value in (check.value, check.lower, check.upper))
     return f"{point} × ({low} to {high})"
+
+
+def _factor(value: float) -> str:
+    """``0.877``; what lies beyond a hundred times either way is not told more closely."""
+    return "< 0.01" if 0 < value < 0.01 else "> 100" if value > 100 else f"{value:.3f}"
 
 
 def _note(check: Check, *, by_block: bool) -> str:
@@ -107,7 +113,7 @@ def _note(check: Check, *, by_block: bool) -> str:
     if check.smallest and check.verdict in (UNDECIDED, SAME):
         words.append(f"Could have shown {_amount(check, check.smallest)}.")
     if check.verdict == UNDECIDED and check.no_worse:
-        words.append("No worse than the margin allows.")
+        words.append("No worse than the margin allows (one-sided, 95 %).")
     elif check.verdict == UNDECIDED and check.value is not None:
         unit = "block" if by_block else "trial"
         more = f"About {units.plural(check.more, f'more {unit}')} would decide." if check.more else ""
@@ -117,7 +123,9 @@ def _note(check: Check, *, by_block: bool) -> str:
 
 
 def _amount(check: Check, value: float) -> str:
-    return f"{value:.2g} a trial" if check.metric in COUNTS else f"{value * 100:.2g} %"
+    if check.metric in COUNTS:
+        return f"{value:.2g} a trial"
+    return f"{value * 100:.2g} %" if value < 1 else "nothing below a factor of two"
 
 
 def summary(found: Comparison) -> str:

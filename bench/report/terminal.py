@@ -40,19 +40,26 @@ class Progress(Protocol):
     ) -> None: ...
 
 
-def for_console(console: Console) -> Progress:
-    """The live display where there is a terminal that can redraw, otherwise plain lines."""
+def for_console(console: Console, budget_s: float | None = None) -> Progress:
+    """The live display where there is a terminal that can redraw, otherwise plain lines. With a budget (s) a
+    session may end before all of its trials have run, and lasts no longer.
+    """
     if console.is_terminal and not console.is_dumb_terminal:
-        return LiveProgress(console)
-    return PlainProgress(console)
+        return LiveProgress(console, budget_s=budget_s)
+    return PlainProgress(console, budget_s=budget_s)
 
 
 class _Session:
     """Counts and clocks both displays need."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        budget_s: float | None = None,
+    ) -> None:
         self.console = console
-        self._clock = clock
+        self._clock, self._budget_s = clock, budget_s
         self.total = self.done = self.failed = self._finished_here = 0
         self._estimate_s = 0.0
         self._began = self._trial_began = clock()
@@ -107,7 +114,8 @@ class _Session:
         first = self._estimate_s / (remaining + self._finished_here)
         each = (first * ESTIMATE_WEIGHT + elapsed) / (ESTIMATE_WEIGHT + self._finished_here)
         running = min(self.trial_s, each) if self.trial else 0.0
-        return remaining * each - running
+        left = remaining * each - running
+        return left if self._budget_s is None else max(0.0, min(left, self._budget_s - elapsed))
 
     def __enter__(self) -> Self:
         return self
@@ -124,8 +132,14 @@ class _Session:
 class LiveProgress(_Session):
     """A few lines at the foot of the terminal, redrawn in place; failed trials are printed above them."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(console, clock)
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        budget_s: float | None = None,
+    ) -> None:
+        super().__init__(console, clock, budget_s)
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._drawn = float("-inf")
         self._now = ("boot", 0, 0, 0.0, 0, 0.0)
@@ -187,14 +201,22 @@ class LiveProgress(_Session):
 class PlainProgress(_Session):
     """One line for each finished trial and now and then a sign of life: for logs, pipes and CI."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(console, clock)
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        budget_s: float | None = None,
+    ) -> None:
+        super().__init__(console, clock, budget_s)
         self._spoke = clock()
 
     def session_started(self, total: int, done: int, estimate_s: float) -> None:
         super().session_started(total, done, estimate_s)
         before = f", {done} already done" if done else ""
-        self._say(f"{units.plural(total, 'trial')}{before}, about {units.format_duration(round(estimate_s))}")
+        most = "at most " if self._budget_s is not None else ""
+        about = units.format_duration(round(min(estimate_s, self._budget_s or estimate_s)))
+        self._say(f"{most}{units.plural(total, 'trial')}{before}, {most or 'about '}{about}")
 
     def tick(
         self,

@@ -93,8 +93,10 @@ def _look_elsewhere(setup: Setup) -> None:
         variant = setup.variant
         place = f"{variant.source}@{variant.revision}".strip("@") or variant.python
         name = place or ", ".join(variant.requirements)
-        said = "\n".join(checker.tracebacks.values())
-        raise UsageError("\n".join([f"In the variant {name}:", *mistakes]), said)
+        told = "\n".join([f"In the variant {name}:", *mistakes])
+        if any(checker.tracebacks.values()):  # an app that does not start is no mistake of the scenario
+            raise EnvironmentFault(told, "\n".join(checker.tracebacks.values()))
+        raise UsageError(told, "Correct the scenario, or name another environment.")
 
 
 def _look(app: str) -> None:

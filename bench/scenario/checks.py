@@ -19,6 +19,7 @@ from bench.scenario.load_checks import load_mistakes
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
 from bench.scenario.outside import AppError, Arguments, Outside, Tasks
 from bench.scenario.setting_checks import option_mistakes, setting_mistakes
+from bench.scenario.variant_keys import variant_mistakes
 
 
 def installed(package: str) -> bool:
@@ -53,6 +54,7 @@ class Checker:
     def check(self, setup: model.Setup) -> Iterator[Mistake]:
         """Every mistake in one setup."""
         setup = self.placed(setup)
+        yield from variant_mistakes(self.folder, setup.variant)
         yield from broker_mistakes(setup.broker)
         yield from self._broker_of_app(setup)
         yield from impossible(setup, self._installed)

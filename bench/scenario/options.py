@@ -1,6 +1,7 @@
 """What the command line changes in a scenario: --set, --broker and --repeats first, --only last."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from bench.scenario.mistakes import Mistake, PathError, Steps, did_you_mean, saf
 from bench.scenario.paths import canonical, replace, steps, unknown
 from bench.scenario.variant_keys import AXIS, of_text
 from bench.units import hide_password
+
+BARE = re.compile(r"[\w.-]+")
+"""A word that may be a variant of the file: no path, no version."""
 
 
 class Options:
@@ -48,8 +52,7 @@ class Options:
             return
         matrix = data.get("matrix", {})
         if variants is not None:
-            known = data.get("variants") or {}
-            found: Any = {name: known.get(text) or of_text(text) for name, text in variants.items()}
+            found: Any = self._named(data.get("variants") or {}, variants)
             marks.give(axis, found, "the command line")
         else:
             found = data["variants"]
@@ -60,6 +63,29 @@ class Options:
             self._wrong("", axis, text)
         if isinstance(matrix, dict):
             data["matrix"] = {AXIS: found, **{k: v for k, v in matrix.items() if k != AXIS}}
+
+    def _named(self, known: Mapping[str, Any], variants: Mapping[str, str]) -> dict[str, Any]:
+        """The environments that the command line calls by these texts; one of the file's keeps its name, so
+        that gates can name it.
+        """
+        found = {}
+        for name, text in variants.items():
+            if text in known:
+                found[text if text not in (*variants, *found) else name] = known[text]
+                continue
+            if known and BARE.fullmatch(text):
+                near = did_you_mean(text, list(known))
+                hint = f"{near} A package is written with its version, as in {text}==1.2"
+                self._wrong(f"--{name} {safe(text)}", (), f"is none of the scenario's variants. {hint}")
+            elif (
+                text.startswith((".", "/", "~"))
+                and "source" not in of_text(text)
+                and "python" not in of_text(text)
+            ):
+                hint = "Name a folder, FOLDER@REVISION of a git repository, or an interpreter"
+                self._wrong(f"--{name} {safe(text)}", (), f"is not there. {hint}")
+            found[name] = of_text(text)
+        return found
 
     @property
     def has_variants(self) -> bool:

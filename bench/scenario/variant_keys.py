@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bench import model
 from bench.scenario.fields import AsSchema, Keys
+from bench.scenario.mistakes import Mistake
 
 AXIS = "variant"
 """What ``variants`` are an axis of."""
@@ -75,6 +77,17 @@ def of_text(text: str) -> dict[str, Any]:
     if Path(text).is_file() and os.access(text, os.X_OK):
         return {"python": str(Path(text).absolute())}
     return {"requirements": shlex.split(text)}
+
+
+def variant_mistakes(folder: Path, variant: model.Variant) -> Iterator[Mistake]:
+    """Places that are not there, seen from ``folder``."""
+    there = beside(folder, variant)
+    if there.source and not Path(there.source).is_dir():
+        text = f"there is no folder {variant.source}. Name the one that your app is imported from"
+        yield Mistake(path=(AXIS, "source"), text=text)
+    if there.python and not os.access(there.python, os.X_OK):
+        text = f"there is no interpreter {variant.python}. Name the python of an environment"
+        yield Mistake(path=(AXIS, "python"), text=text)
 
 
 def beside(folder: Path, variant: model.Variant) -> model.Variant:

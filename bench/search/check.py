@@ -2,7 +2,7 @@
 
 All cells are measured in ``LOOKS[0]`` blocks. A pair (base and candidate) whose every metric is shown to be
 no worse, or one of whose metrics is shown to be worse, is settled and measured no more; the rest gets fresh
-blocks up to the next look, and so on.
+blocks up to the next look, and so on. What no trial gives (a percentile of too few tasks) is not waited for.
 
 **Error.** Looking several times gives chance several chances. The error rate is spent evenly: a look may err
 with ``ERROR`` ÷ number of looks over all of its checks (Holm), so that all looks together err with ``ERROR``
@@ -78,7 +78,8 @@ class Checking:
         for check in found.checks:
             by_pair.setdefault(check.pair.cells, []).append(check)
         for pair, checks in by_pair.items():
-            if any(c.verdict == compare.WORSE for c in checks) or all(c.passes for c in checks):
+            left = [c for c in checks if not c.is_uncomputed]
+            if any(c.verdict == compare.WORSE for c in checks) or (left and all(c.passes for c in left)):
                 for check in checks:
                     self._settled.setdefault((pair, check.metric), check)
         kept = tuple(self._settled.get((c.pair.cells, c.metric), c) for c in found.checks)

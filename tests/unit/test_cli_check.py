@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
@@ -119,13 +121,82 @@ def test_a_gate_of_the_scenario_fails_the_check(world: World, call: Call) -> Non
     assert "throughput > 1000000/s fails" in done.output.replace("\n", " ")
 
 
+def test_gates_are_in_every_file_whatever_comes_of_them(world: World, call: Call) -> None:
+    Path("many.yaml").write_text(
+        TWO + "matrix: {workers.prefetch: [1, 4]}\n"
+        "gates: ['throughput > 1000000/s', 'failed <= 0', 'throughput[new] / throughput[old] > 50%']\n"
+    )
+    words = ("many.yaml", "--metric", "throughput", "--junit", "j.xml", "--markdown", "m.md", "--json")
+    done = call("check", *words)
+    assert done.exit_code == errors.EXIT_GATE_FAILED
+    gates = [(gate["gate"], gate["outcome"]) for gate in json.loads(done.stdout)["gates"]]
+    assert gates == [
+        ("throughput > 1000000/s (prefetch 1)", "fail"),
+        ("throughput > 1000000/s (prefetch 4)", "fail"),
+        ("failed <= 0 (prefetch 1)", "pass"),
+        ("failed <= 0 (prefetch 4)", "pass"),
+        ("throughput[new] / throughput[old] > 50%", "pass"),
+    ]
+    xml = ElementTree.parse("j.xml").getroot()
+    assert (xml.get("tests"), xml.get("failures")) == ("7", "2"), "two checks, five gates"
+    assert Path("m.md").read_text().count("- ✅") == 3
+
+
+def test_a_metric_that_trials_cannot_give_is_open_and_said_to_be(world: World, call: Call) -> None:
+    done = call(
+        "check", "two.yaml", "--metric", "p99(response)", "--metric", "throughput", "--junit", "j.xml"
+    )
+    assert done.exit_code == errors.EXIT_INCONCLUSIVE, done.output
+    assert "p99(response) was not computed for the base" in " ".join(done.output.split())
+    assert world.trials < 160, "more of the same would not bring it"
+    alone = call("check", "two.yaml", "--metric", "p99(response)", "--budget", "1us")
+    assert alone.exit_code == errors.EXIT_INCONCLUSIVE
+
+
+def test_a_head_that_does_nothing_at_all_is_worse(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = analyse.result
+
+    def idle(trial: Trial, recording: Any) -> Any:
+        found = real(trial, recording)
+        gone = trial.cell.settings["variant"] == "new"
+        return replace(found, metrics={**found.metrics, "throughput": 0.0}) if gone else found
+
+    monkeypatch.setattr(analyse, "result", idle)
+    done = call("check", "two.yaml", "--metric", "throughput", "--undecided", "pass")
+    assert done.exit_code == errors.EXIT_GATE_FAILED, done.output
+    assert "0.000 ×" in done.output
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    world: World, call: Call
+) -> None:
+    for option in ("--junit", "--markdown"):
+        done = call("check", "two.yaml", option, "nowhere/file")
+        assert isinstance(done.exception, errors.EnvironmentFault) and world.trials == 0
+
+
+def test_what_could_not_begin_is_told_in_every_file(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise errors.EnvironmentFault("celery==99 cannot be installed:", "the log")
+
+    monkeypatch.setattr(session, "preflight", broken)
+    done = call("check", "two.yaml", "--junit", "j.xml", "--markdown", "m.md")
+    assert isinstance(done.exception, errors.EnvironmentFault)
+    assert 'errors="1"' in Path("j.xml").read_text()
+    assert "could not measure" in Path("m.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("s.yaml",), "nothing to compare"),
         (("s.yaml", "--head", "x"), "--head needs something"),
         (("s.yaml", "--base", "x", "--baseline", "y"), "with what is here"),
-        (("s.yaml", "--baseline", "nowhere"), "there is no run 'nowhere'"),
+        (("s.yaml", "--baseline", "nowhere"), "There is no baseline 'nowhere'"),
         (("two.yaml", "--metric", "speed"), "not a metric"),
     ],
 )
@@ -173,6 +244,26 @@ def test_a_baseline_of_another_machine_is_refused_but_for_force(world: World, ca
     done = call("check", "s.yaml", "--baseline", "main", "--force", "--metric", "throughput", "--json")
     kinds = [doubt["kind"] for doubt in json.loads(done.stdout)["doubts"]]
     assert kinds == ["other-session", "other-machine"], "the verdict says so"
+
+
+def test_a_baseline_of_another_load_is_refused_and_leaves_nothing(world: World, call: Call) -> None:
+    saved(call)
+    before = sorted(Path("results").iterdir())
+    Path("s.yaml").write_text(ASKED.replace("60", "70"))
+    done = call("check", "s.yaml", "--baseline", "main")
+    assert (
+        isinstance(done.exception, errors.EnvironmentFault) and "load.tasks 60 → 70" in done.exception.message
+    )
+    Path("s.yaml").write_text(ASKED + "matrix: {workers.prefetch: [1, 4]}\n")
+    assert isinstance(call("check", "s.yaml", "--baseline", "main").exception, errors.UsageError)
+    assert sorted(Path("results").iterdir()) == before
+
+
+def test_a_check_against_a_baseline_keeps_its_budget(world: World, call: Call) -> None:
+    saved(call)
+    world.trials = 0
+    call("check", "s.yaml", "--baseline", "main", "--budget", "1us")
+    assert world.trials == 1, "the first block"
 
 
 def test_a_baseline_is_not_overwritten_by_chance(world: World, call: Call) -> None:

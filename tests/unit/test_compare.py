@@ -102,7 +102,7 @@ def test_what_only_one_side_has_and_what_differs_is_listed() -> None:
     assert {(d.path, d.base, d.candidate) for d in found.matched.differences} == {
         ("host.cores", "2", "8"),
         ("versions.celery", "5.6.3", "5.7.0"),
-        ("fleet.0.nodes", "1", "3"),
+        ("workers.nodes", "1", "3"),
     }
     assert [d.kind for d in found.doubts] == ["other-session", "other-machine"]
     assert "50 % slower" in found.doubts[0].text

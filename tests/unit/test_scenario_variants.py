@@ -36,6 +36,9 @@ def test_variants_are_the_first_axis_of_the_matrix(tmp_path):
 
 
 def test_places_are_beside_the_file(tmp_path):
+    for folder in ("../proj", "proj", "venv/bin"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "venv" / "bin" / "python").symlink_to(sys.executable)
     asked = load(
         tmp_path,
         "variants:\n  main: {source: ../proj@v1.0}\n"
@@ -77,6 +80,44 @@ def test_an_app_in_another_environment_is_asked_when_that_is_there(tmp_path):
 
     asked = load(tmp_path, TWO + "app: proj\n", outside=Outside(tasks=tasks))
     assert len(asked.cells) == 2
+
+
+def test_a_variant_of_the_file_keeps_its_name_also_where_it_is_what_is_here(tmp_path):
+    mine = (
+        "variants: {old: {requirements: x==1}, new: {}}\ngates: ['throughput[new] / throughput[old] > 90%']\n"
+    )
+    asked = load(tmp_path, mine, variants={"base": "old", "head": "new"})
+    assert [cell.settings["variant"] for cell in asked.cells] == ["old", "new"], "so its gates can be read"
+    assert asked.cells[1].setup.variant.is_here, "no package that happens to be called new"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nwe", "--head nwe: is none of the scenario's variants. Did you mean 'new'?"),
+        ("celery", "A package is written with its version, as in celery==1.2"),
+        ("../nowhere@main", "--head ../nowhere@main: is not there. Name a folder"),
+        ("/no/bin/python", "is not there"),
+    ],
+)
+def test_a_word_that_names_nothing(tmp_path, text, told):
+    with pytest.raises(ScenarioError) as caught:
+        load(
+            tmp_path,
+            "variants: {old: {requirements: x==1}, new: {}}\n",
+            variants={"base": "old", "head": text},
+        )
+    assert told in str(caught.value)
+
+
+def test_places_that_are_not_there(tmp_path):
+    told = refused(
+        tmp_path, "variants:\n  a: {source: ../nowhere@main}\n  b: {python: bin/python}\n  c: {}\n"
+    )
+    assert [text.partition(". ")[0] for text in told] == [
+        "5: variants.a.source: there is no folder ../nowhere",
+        "6: variants.b.python: there is no interpreter bin/python",
+    ]
 
 
 def test_the_command_line_names_environments(tmp_path):
