@@ -232,7 +232,7 @@ def _difference(value: float) -> float:
 
 
 def _ratio(value: float) -> float:
-    return 1 + value
+    return round(1 + value, 12)  # nothing at all is 0, not 1e-16
 
 
 def _verdict(metric: str, mean: float, ends: tuple[float, float], margin: float, *, significant: bool) -> str:

@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,21 @@ def celery_bench(
         words += [f"--repeats={repeats}"] if repeats is not None else []
         words += [f"--broker={broker}"] if broker else []
         words += [f"--set={each}" for each in sets] + [f"--only={each}" for each in only]
-        return _run(words, root, results)
+        with _alone(tmp_path_factory.getbasetemp()):
+            return _run(words, root, results)
 
     return measure
+
+
+@contextmanager
+def _alone(base: Path) -> Iterator[None]:
+    """One measurement at a time, also among the processes of pytest-xdist."""
+    import fcntl  # late: the plug-in is loaded on every platform
+
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "celery-bench.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _written(scenario: Mapping[str, Any], folder: Path) -> str:

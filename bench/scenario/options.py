@@ -68,7 +68,7 @@ class Options:
         """The environments that the command line calls by these texts; one of the file's keeps its name, so
         that gates can name it.
         """
-        found = {}
+        found: dict[str, Any] = {}
         for name, text in variants.items():
             if text in known:
                 found[text if text not in (*variants, *found) else name] = known[text]

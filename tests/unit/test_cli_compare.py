@@ -106,6 +106,13 @@ def test_a_wrong_question_says_what_is_wrong(call: Call, args: tuple[str, ...], 
     assert words in told.message and told.hint
 
 
+def test_a_run_is_not_compared_with_itself(call: Call) -> None:
+    done = call("io-gevent", "io-gevent")
+    assert (
+        isinstance(done.exception, errors.UsageError) and "Both sides are io-gevent" in done.exception.message
+    )
+
+
 def half_written(run: store.Run, target: Path) -> Path:
     """A copy as a power cut may leave it: the last line torn, the last trial's folder not yet named."""
     shutil.copytree(run.path, target)

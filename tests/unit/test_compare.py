@@ -11,6 +11,7 @@ from bench import compare
 from bench.errors import UsageError
 from bench.measured import TrialResult
 from bench.model import Cell, Label, Load, Scenario, Setup, TaskCall, Workers
+from bench.report import comparison
 
 SETUP = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=1))
 HOST = {"cpu": "A CPU", "cores": 2, "memory": 8 * 2**30, "kernel": "6.1", "python": "3.11"}
@@ -39,7 +40,8 @@ class Stored:
             TrialResult(
                 trial=f"{cell}-{block}", scenario=self.scenario.name, cell=cell, block=block, position=0,
                 seed=0, started_at="", outcome="failed" if value is None else "ok",
-                metrics={} if value is None else {"throughput": value, "makespan": 100 / value, **self.more},
+                metrics={} if value is None
+                else {"throughput": value, "makespan": 100 / (value or 1), **self.more},
                 host={"spin_before": self.spin, "spin_after": self.spin},
             )
             for cell, values in self.given.items()
@@ -236,3 +238,24 @@ def test_equal_sides_are_rarely_told_apart_over_many_checks() -> None:
         found = compare.within(run, "pool", "a", metrics=["throughput"], margin=0.0)
         wrong += any(c.verdict in (compare.WORSE, compare.BETTER) for c in found.checks)
     assert 6 <= wrong <= 34, "binomial with p = 0.05, three deviations"
+
+
+def test_a_side_without_any_throughput_is_worse_and_the_other_way_round_better() -> None:
+    nothing = [0.0] * len(STEADY)
+    pools = {"a": STEADY, "b": nothing}
+    (check,) = compare.within(stored(pools), "pool", "prefork", metrics=["throughput"]).checks
+    assert (check.verdict, check.value) == (compare.WORSE, 0.0)
+    (back,) = compare.within(stored(pools), "pool", "gevent", metrics=["throughput"]).checks
+    assert back.verdict == compare.UNDECIDED and back.why == "The base is zero, so there is no ratio."
+
+
+def test_a_metric_that_is_asked_for_is_never_left_out() -> None:
+    run = stored({"a": STEADY, "b": STEADY})
+    (check,) = compare.within(run, "pool", "prefork", metrics=["p99(response)"]).checks
+    assert check.verdict == compare.UNDECIDED and "was not computed for the base" in check.why
+
+
+def test_the_only_cell_in_common_keeps_its_name() -> None:
+    other = scenario({"x": {"workers.pool": "gevent"}, "y": {"workers.pool": "solo"}})
+    found = compare.runs(stored({"a": STEADY, "b": STEADY}), stored({"x": STEADY, "y": STEADY}, other))
+    assert {comparison.cell_name(found, check) for check in found.checks} == {"gevent"}
