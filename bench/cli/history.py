@@ -38,12 +38,12 @@ def history(places: dict[str, Path], metric: str, scenario: str, form: str) -> N
 
     check_metrics((metric,))
     runs = store.list_runs(places["results"])
-    other = store.passed_over(places["results"], runs)
+    found = histories.of(runs, metric, scenario)
+    other = store.passed_over(places["results"], runs) + found.damaged
     if other:
         click.echo(f"{plural(other, 'run')} of another format or damaged: passed over.", err=True)
     if not runs:
         raise UsageError(f"There are no runs in {places['results']}.", "celery-bench run SCENARIO makes one.")
-    found = histories.of(runs, metric, scenario)
     if not found.series and not found.lone:
         raise _nothing(runs, metric, scenario)
     if form == "text":

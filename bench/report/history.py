@@ -18,6 +18,7 @@ STYLES = {BETTER: "green", WORSE: "red"}
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
 """So many of the newest runs have a place in the line of bars."""
+LONE = "Every cell was measured in one run only, so there is nothing to follow yet."
 HEADINGS = ("cell", "runs", "level now", "since", "changes")
 
 
@@ -41,21 +42,32 @@ def name(found: History, series: Series) -> str:
 
 def direction(found: History, change: Change) -> str:
     """``better`` or ``worse``."""
-    rises = change.ratio > (0 if found.metric in COUNTS else 1)
+    rises = change.value > (1 if change.is_ratio else 0)
     return BETTER if rises == (found.metric in HIGHER_IS_BETTER) else WORSE
 
 
 def change_text(found: History, change: Change) -> str:
-    """``0.880 × (0.860 to 0.900)``; of a count ``+3 (+2 to +4) a trial``."""
-    if found.metric in COUNTS:
-        return f"{change.ratio:+.3g} ({change.lower:+.3g} to {change.upper:+.3g}) a trial"
-    return f"{change.ratio:.3f} × ({change.lower:.3f} to {change.upper:.3f})"
+    """``0.880 × (0.860 to 0.900)``; a difference is ``+50 ms (+49 to +51 ms)``, of a count ``+3 (+2 to +4) a
+    trial``.
+    """
+    point, low, high = (_amount(found, change, x) for x in (change.value, change.lower, change.upper))
+    if change.is_ratio:
+        return f"{point} × ({low} to {high})"
+    more = " a trial" if found.metric in COUNTS else ""
+    return f"{point} ({tables.unit_once(low, high)} to {high}){more}"
+
+
+def _amount(found: History, change: Change, value: float) -> str:
+    if change.is_ratio:
+        return f"{value:.3f}"
+    sign = "-" if value < 0 else "+" if value > 0 else ""
+    return f"{sign}{units.format_metric(found.metric, abs(value))}"
 
 
 def explained(change: Change) -> str:
     """``celery 5.6.3 → 5.7.0``: what else is new since then."""
     told = [f"{name} {old} → {new}" for name, old, new in change.differences]
-    return ", ".join(labels.first_of(told, 4)) or "same versions and machine"
+    return ", ".join(labels.first_of(told, 4)) or "nothing else that is known changed"
 
 
 def level_text(found: History, series: Series) -> str:
@@ -74,25 +86,31 @@ def bars(series: Series) -> str:
 
 def summary(found: History) -> str:
     """How many levels changed, and what was not looked at."""
-    changed = sum(len(series.changes) for series in found.series)
-    short = sum(not series.searched for series in found.series)
-    words = [f"{units.plural(changed, 'change')} of level in {units.plural(len(found.series), 'cell')}."]
-    if short:
-        these = "all" if short == len(found.series) else str(short)
-        words.append(f"Changes are looked for from {LEAST} runs of a cell on; {these} had fewer.")
-    if found.lone:
-        words.append(f"{units.plural(found.lone, 'more cell')} {_be(found.lone)} measured in one run only.")
+    words = [*_followed(found)] if found.series else [LONE]
     if found.quick:
         words.append(f"{units.plural(found.quick, 'quick run')} {_be(found.quick)} left out.")
     return " ".join(words)
+
+
+def _followed(found: History) -> Iterator[str]:
+    changed = sum(len(series.changes) for series in found.series)
+    short = sum(not series.searched for series in found.series)
+    yield f"{units.plural(changed, 'change')} of level in {units.plural(len(found.series), 'cell')}."
+    if short:
+        these = "all" if short == len(found.series) else str(short)
+        yield f"Changes are looked for from {LEAST} runs of a cell on; {these} had fewer."
+    if found.lone:
+        yield f"{units.plural(found.lone, 'more cell')} {_be(found.lone)} measured in one run only."
 
 
 def _be(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def how() -> str:
-    """How changes were found."""
+def how(found: History) -> str:
+    """How changes were found; empty where there is no series."""
+    if not found.series:
+        return ""
     return (
         "Changes: PELT on the runs' means, in units of the series' own noise; where runs are independent,"
         " one history in a hundred shows a change that is none. A change's interval is over runs, and a"
@@ -121,7 +139,8 @@ def render(found: History, console: "Console") -> None:
         console.print(Text(f"  {bars(series)}  {level_text(found, series)}, {since}"))
         for verdict, text in told(found, series):
             console.print(Text(f"  {SIGNS[verdict]} {verdict} {text}", style=STYLES[verdict]))
-    console.print(Text(f"\n{how()}", style="dim"))
+    if found.series:
+        console.print(Text(f"\n{how(found)}", style="dim"))
 
 
 def rows(found: History) -> list[tuple[Series, tuple[str, ...], list[tuple[str, str]]]]:
@@ -143,12 +162,17 @@ def rows(found: History) -> list[tuple[Series, tuple[str, ...], list[tuple[str, 
 
 def as_markdown(found: History) -> str:
     """The history as a table."""
-    lines = [f"### {markdown.escape(title(found))}", "", summary(found), ""]
-    lines += [f"| {' | '.join(HEADINGS)} |", f"|{' --- |' * len(HEADINGS)}"]
+    lines = [f"### {markdown.escape(title(found))}", "", summary(found)]
+    if found.series:
+        lines += ["", *_table(found), "", how(found)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(found: History) -> Iterator[str]:
+    yield from (f"| {' | '.join(HEADINGS)} |", f"|{' --- |' * len(HEADINGS)}")
     for _, texts, changes in rows(found):
         last = "; ".join(f"{SIGNS[verdict]} {verdict} {text}" for verdict, text in changes)
-        lines.append(f"| {' | '.join(map(markdown.escape, (*texts, last)))} |")
-    return "\n".join([*lines, "", how()]) + "\n"
+        yield f"| {' | '.join(map(markdown.escape, (*texts, last)))} |"
 
 
 def as_json(found: History) -> dict[str, Any]:
@@ -176,7 +200,7 @@ def _series_json(found: History, series: Series) -> dict[str, Any]:
         ],
         "changes": [
             {"since": series.points[c.index].run, "verdict": direction(found, c),
-             "difference" if found.metric in COUNTS else "ratio": c.ratio, "lower": c.lower, "upper": c.upper,
+             "ratio" if c.is_ratio else "difference": c.value, "lower": c.lower, "upper": c.upper,
              "differences": [dict(zip(("name", "before", "after"), d, strict=True)) for d in c.differences]}
             for c in series.changes
         ],

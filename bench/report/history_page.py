@@ -1,5 +1,6 @@
 """A history as a folder: ``index.html``, ``history.md``, ``history.json`` and the picture."""
 
+from hashlib import sha256
 from pathlib import Path
 
 from bench.history import History
@@ -13,8 +14,14 @@ def write(found: History, reports_root: Path, scenario: str = "") -> Path:
 
     Raises EnvironmentFault where nothing can be written.
     """
-    name = "-".join(filter(None, ["history", slug(found.metric), slug(scenario) if scenario else ""]))
+    name = "-".join(filter(None, ["history", slug(found.metric), _own(scenario)]))
     return folder.write(reports_root, name, lambda path: _fill(found, path))
+
+
+def _own(scenario: str) -> str:
+    """The name as part of a folder's that no other scenario has: with a hash where ``slug`` changes it."""
+    short = sha256(scenario.encode()).hexdigest()[:6]
+    return scenario if scenario in ("", slug(scenario)) else f"{slug(scenario)}-{short}"
 
 
 def _fill(found: History, path: Path) -> None:
@@ -37,5 +44,5 @@ def _fill(found: History, path: Path) -> None:
         rows=history.rows(found),
         signs=history.SIGNS,
         css_of={history.BETTER: "pass", history.WORSE: "fail"},
-        how=history.how(),
+        how=history.how(found),
     )  # fmt: skip

@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -38,10 +39,14 @@ THEMED = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw and save inside this: the look of all pictures, whatever the user's own matplotlib settings."""
+    """Draw and save inside this: the look of all pictures, whatever the user's own matplotlib settings.
+
+    Letters that our font lacks are no reason for a warning: the text of an SVG is drawn by who shows it.
+    """
     import matplotlib as mpl
 
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
         mpl.rcdefaults()
         mpl.rcParams.update(mpl.rc_params_from_file(STYLE, use_default_template=False))
         yield

@@ -14,7 +14,7 @@ from bench.report.view import CellView, Part, ScenarioView
 NAMED = 3
 """More cells than this are described by what they share, if they share anything."""
 
-_SPLIT = re.compile(r"(\d[\d.\s]*?)(\s?[^\d\s.].*|)")
+_SPLIT = re.compile(r"([+-]?\d[\d.\s]*?)(\s?[^\d\s.].*|)")
 """A number with spaces between its thousands, and its unit."""
 
 
@@ -104,9 +104,14 @@ def number(metric: str, estimate: Estimate) -> Number:
 def interval(metric: str, lower: float, upper: float) -> str:
     """``240–254/s``; both units where they differ (``900 ms–1.2 s``)."""
     low, high = units.format_metric(metric, lower), units.format_metric(metric, upper)
+    return f"{unit_once(low, high)}–{high}"
+
+
+def unit_once(low: str, high: str) -> str:
+    """``240`` of ``240/s`` where ``high`` has the same unit, else all of ``low``."""
     number, unit = _SPLIT.fullmatch(low), _SPLIT.fullmatch(high)
     same = number and unit and number[2].strip() == unit[2].strip()
-    return f"{number[1] if number and same else low}–{high}"
+    return number[1] if number and same else low
 
 
 def rows(part: Part, metrics: Sequence[str]) -> list[TableRow]:

