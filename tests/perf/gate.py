@@ -1,7 +1,7 @@
 """How often ``celery-bench check`` errs and what it finds: real checks of a short scenario, many times over.
 
-``gate.py`` goes on where it was stopped: every finished check is a line of docs/perf-gate.jsonl. ``gate.py
---table`` only writes the tables of docs/performance.md again. Sides differ in a fixed number of iterations
+``gate.py`` goes on where it was stopped: every finished check is a line of docs/perf-gate.jsonl. Words choose
+jobs by their names; ``gate.py --table`` only writes the tables of docs/performance.md again. Sides differ in a fixed number of iterations
 that each task does, so the truth is known.
 """
 
@@ -32,7 +32,7 @@ question: Did it become slower?
 app: work
 workers: {pool: prefork, concurrency: 2}
 workload: {task: work.spin}
-load: {shape: flood, tasks: 300}
+load: {shape: flood, tasks: %d}
 variants:
   base: {source: base}
   head: {source: head}
@@ -57,7 +57,7 @@ def spin(self):
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """``wanted`` checks of one kind: the head does ``times`` the work, and every ``every``-th task five times
-    that; ``busy``: another process keeps a core busy.
+    that; ``busy``: another process keeps a core busy. ``tasks`` a trial: fewer where a check seldom ends early.
     """
 
     name: str
@@ -65,15 +65,12 @@ class Job:
     times: float = 1.0
     every: int = 0
     busy: bool = False
-
-    @property
-    def is_equal(self) -> bool:
-        return self.times == 1.0 and not self.every
+    tasks: int = 300
 
 
 JOBS = (
     Job(name="equal", wanted=100),
-    Job(name="equal, a core busy", wanted=100, busy=True),
+    Job(name="equal, a core busy", wanted=100, busy=True, tasks=100),
     Job(name="2 % more CPU", wanted=30, times=1.02),
     Job(name="5 % more CPU", wanted=30, times=1.05),
     Job(name="10 % more CPU", wanted=30, times=1.10),
@@ -83,10 +80,13 @@ JOBS = (
 
 
 def main(words: Sequence[str]) -> None:
-    """Measure what is missing, one check of each job after another, then write the table."""
+    """Measure what is missing, one check of each job (that ``words`` name; all) after another, then write the
+    table.
+    """
     done = read()
-    for number in range(max(job.wanted for job in JOBS)) if "--table" not in words else ():
-        for job in JOBS:
+    jobs = [job for job in JOBS if job.name in words] or JOBS
+    for number in range(max(job.wanted for job in jobs)) if "--table" not in words else ():
+        for job in jobs:
             mine = [each for each in done if each["job"] == job.name]
             if number < job.wanted and len(mine) <= number:
                 found = checked(job)
@@ -109,7 +109,7 @@ def checked(job: Job) -> dict[str, Any]:
     """One whole check, and what simpler rules say of the same trials."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "s.yaml").write_text(SCENARIO)
+        (folder / "s.yaml").write_text(SCENARIO % job.tasks)
         for side, text in (("base", APP % (1.0, 0)), ("head", APP % (job.times, job.every))):
             (folder / side).mkdir()
             (folder / side / "work.py").write_text(text)
