@@ -1,8 +1,8 @@
 """How often ``celery-bench check`` errs and what it finds: real checks of a short scenario, many times over.
 
 ``gate.py`` goes on where it was stopped: every finished check is a line of docs/perf-gate.jsonl. Words choose
-jobs by their names; ``gate.py --table`` only writes the tables of docs/performance.md again. Sides differ in a fixed number of iterations
-that each task does, so the truth is known.
+jobs by their names; ``--table`` only writes the tables of docs/performance.md again. Sides differ in a fixed
+number of iterations that each task does, so the truth is known.
 """
 
 import json
@@ -57,7 +57,7 @@ def spin(self):
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """``wanted`` checks of one kind: the head does ``times`` the work, and every ``every``-th task five times
-    that; ``busy``: another process keeps a core busy. ``tasks`` a trial: fewer where a check seldom ends early.
+    that; ``busy``: another process keeps a core busy; ``tasks`` a trial, fewer where checks seldom end early.
     """
 
     name: str
