@@ -1,7 +1,8 @@
 """What several verbs share: scenarios from files, a run on the screen, options with units."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from bench.model import Scenario
     from bench.store import Run
+
+FORMATS = ("text", "markdown", "json", "html")
 
 
 def load(files: Sequence[str], **changes: Any) -> list["Scenario"]:
@@ -45,6 +48,18 @@ def show_run(run: "Run", *, as_json: bool, every: bool = False) -> None:
         echo_json(shows.as_json(run))
     else:
         shows.render(run, console(), every=every)
+
+
+def tell(found: Any, words: Any, form: str, page: Callable[[], Path]) -> None:
+    """What was found in one of ``FORMATS``, as the module ``words`` says it; ``page`` writes the page."""
+    if form == "text":
+        words.render(found, console())
+    elif form == "markdown":
+        click.echo(words.as_markdown(found), nl=False)
+    elif form == "json":
+        echo_json(words.as_json(found))
+    else:
+        click.echo(page())
 
 
 def console(*, stderr: bool = False) -> Any:

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import click
 
-from bench.cli.common import Share, console, echo_json
+from bench.cli.common import FORMATS, Share, tell
 from bench.errors import UsageError
-
-FORMATS = ("text", "markdown", "json", "html")
 
 
 @click.command()
@@ -75,14 +73,7 @@ def compare(
                 f"Both sides are {first.name}.", "Name two runs, or compare inside one: --by AXIS"
             )
         found = compares.runs(first, second, metrics=metrics, margin=margin)
-    if form == "text":
-        comparison.render(found, console())
-    elif form == "markdown":
-        click.echo(comparison.as_markdown(found), nl=False)
-    elif form == "json":
-        echo_json(comparison.as_json(found))
-    else:
-        click.echo(compare_page.write(found, (first, second), places["reports"]))
+    tell(found, comparison, form, lambda: compare_page.write(found, (first, second), places["reports"]))
 
 
 def check_metrics(metrics: tuple[str, ...]) -> None:

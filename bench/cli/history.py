@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.common import console, echo_json
-from bench.cli.compare import FORMATS, check_metrics
+from bench.cli.common import FORMATS, tell
+from bench.cli.compare import check_metrics
 from bench.errors import UsageError
 from bench.units import plural
 
@@ -46,14 +46,7 @@ def history(places: dict[str, Path], metric: str, scenario: str, form: str) -> N
         raise UsageError(f"There are no runs in {places['results']}.", "celery-bench run SCENARIO makes one.")
     if not found.series and not found.lone:
         raise _nothing(runs, metric, scenario)
-    if form == "text":
-        words.render(found, console())
-    elif form == "markdown":
-        click.echo(words.as_markdown(found), nl=False)
-    elif form == "json":
-        echo_json(words.as_json(found))
-    else:
-        click.echo(history_page.write(found, places["reports"], scenario))
+    tell(found, words, form, lambda: history_page.write(found, places["reports"], scenario))
 
 
 def _nothing(runs: list["Run"], metric: str, scenario: str) -> UsageError:

@@ -44,22 +44,19 @@ def for_console(console: Console, budget_s: float | None = None) -> Progress:
     """The live display where there is a terminal that can redraw, otherwise plain lines. With a budget (s) a
     session may end before all of its trials have run, and lasts no longer.
     """
-    if console.is_terminal and not console.is_dumb_terminal:
-        return LiveProgress(console, budget_s=budget_s)
-    return PlainProgress(console, budget_s=budget_s)
+    redraws = console.is_terminal and not console.is_dumb_terminal
+    progress = LiveProgress(console) if redraws else PlainProgress(console)
+    progress.budget_s = budget_s
+    return progress
 
 
 class _Session:
     """Counts and clocks both displays need."""
 
-    def __init__(
-        self,
-        console: Console,
-        clock: Callable[[], float] = time.monotonic,
-        budget_s: float | None = None,
-    ) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
-        self._clock, self._budget_s = clock, budget_s
+        self._clock = clock
+        self.budget_s: float | None = None
         self.total = self.done = self.failed = self._finished_here = 0
         self._estimate_s = 0.0
         self._began = self._trial_began = clock()
@@ -115,7 +112,7 @@ class _Session:
         each = (first * ESTIMATE_WEIGHT + elapsed) / (ESTIMATE_WEIGHT + self._finished_here)
         running = min(self.trial_s, each) if self.trial else 0.0
         left = remaining * each - running
-        return left if self._budget_s is None else max(0.0, min(left, self._budget_s - elapsed))
+        return left if self.budget_s is None else max(0.0, min(left, self.budget_s - elapsed))
 
     def __enter__(self) -> Self:
         return self
@@ -132,14 +129,8 @@ class _Session:
 class LiveProgress(_Session):
     """A few lines at the foot of the terminal, redrawn in place; failed trials are printed above them."""
 
-    def __init__(
-        self,
-        console: Console,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        budget_s: float | None = None,
-    ) -> None:
-        super().__init__(console, clock, budget_s)
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(console, clock)
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._drawn = float("-inf")
         self._now = ("boot", 0, 0, 0.0, 0, 0.0)
@@ -201,21 +192,15 @@ class LiveProgress(_Session):
 class PlainProgress(_Session):
     """One line for each finished trial and now and then a sign of life: for logs, pipes and CI."""
 
-    def __init__(
-        self,
-        console: Console,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        budget_s: float | None = None,
-    ) -> None:
-        super().__init__(console, clock, budget_s)
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(console, clock)
         self._spoke = clock()
 
     def session_started(self, total: int, done: int, estimate_s: float) -> None:
         super().session_started(total, done, estimate_s)
         before = f", {done} already done" if done else ""
-        most = "at most " if self._budget_s is not None else ""
-        about = units.format_duration(round(min(estimate_s, self._budget_s or estimate_s)))
+        most = "at most " if self.budget_s is not None else ""
+        about = units.format_duration(round(min(estimate_s, self.budget_s or estimate_s)))
         self._say(f"{most}{units.plural(total, 'trial')}{before}, {most or 'about '}{about}")
 
     def tick(
