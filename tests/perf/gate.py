@@ -187,7 +187,7 @@ def table(done: Sequence[dict[str, Any]]) -> Iterator[str]:
             share([each["verdict"] == word for each in mine]) for word in ("regression", "undecided")
         )
         spent = f"{median(minutes):.1f}, {max(minutes):.1f}"
-        yield f"| {job.name} | {len(mine)} | **{slower}** | {undecided} | {spent} |"
+        yield f"| {job.name} | {len(mine)} of {job.wanted} | **{slower}** | {undecided} | {spent} |"
     yield ""
     yield f"| called slower by | {' | '.join(job.name for job in JOBS)} |"
     yield f"| --- |{' --- |' * len(JOBS)}"
