@@ -1,6 +1,6 @@
 """A run as DataFrames, for notebooks and for files: its trials, their tasks, the estimates of its cells."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +51,22 @@ def load(
     return pd.DataFrame(_trials(found) if table == "trials" else _cells(found))
 
 
-def _axes(run: store.Run, settings: Mapping[str, "Label"]) -> dict[str, "Label | None"]:
-    """A value for each axis of the run."""
-    axes = dict.fromkeys(a for s in run.scenarios for cell in s.cells for a in cell.settings)
+def _axes(run: store.Run) -> list[str]:
+    """Every axis of the run."""
+    return list(dict.fromkeys(a for s in run.scenarios for cell in s.cells for a in cell.settings))
+
+
+def _on(axes: Sequence[str], settings: Mapping[str, "Label"]) -> dict[str, "Label | None"]:
+    """A value for each axis."""
     return {axis: settings.get(axis) for axis in axes}
 
 
 def _trials(run: store.Run) -> list[dict[str, Any]]:
-    results = run.results()
+    results, axes = run.results(), _axes(run)
     metrics = [m for m in METRICS if any(m in result.metrics for result in results)]
     return [
         {
-            "trial": r.trial, "scenario": r.scenario, "cell": r.cell, **_axes(run, r.settings),
+            "trial": r.trial, "scenario": r.scenario, "cell": r.cell, **_on(axes, r.settings),
             "block": r.block, "position": r.position, "started_at": r.started_at,
             "outcome": r.outcome, "reason": r.reason, **{m: r.metrics.get(m, np.nan) for m in metrics},
         }
@@ -71,9 +75,10 @@ def _trials(run: store.Run) -> list[dict[str, Any]]:
 
 
 def _cells(run: store.Run) -> list[dict[str, Any]]:
+    axes = _axes(run)
     return [
         {
-            "scenario": s.scenario, "cell": s.cell, **_axes(run, s.settings), "metric": metric,
+            "scenario": s.scenario, "cell": s.cell, **_on(axes, s.settings), "metric": metric,
             "point": e.point, "lower": e.lower, "upper": e.upper, "trials": e.n,
         }
         for s in doubts.summarise_run(run)
@@ -85,7 +90,7 @@ def _tasks(run: store.Run) -> "pd.DataFrame":
     import pandas as pd
 
     workloads = {cell.id: cell.setup.workload for s in run.scenarios for cell in s.cells}
-    frames = []
+    frames, axes = [], _axes(run)
     for r in run.results():
         if not r.ok:
             continue
@@ -95,7 +100,7 @@ def _tasks(run: store.Run) -> "pd.DataFrame":
             table[name] = np.nan
             table.loc[ended, name] = values
         table = table.reset_index()
-        head = {"trial": r.trial, "scenario": r.scenario, "cell": r.cell, **_axes(run, r.settings)}
+        head = {"trial": r.trial, "scenario": r.scenario, "cell": r.cell, **_on(axes, r.settings)}
         for place, (name, value) in enumerate({**head, "block": r.block}.items()):
             table.insert(place, name, value)
         frames.append(table)

@@ -41,6 +41,19 @@ def parse(text: str) -> Condition:
     return grammar.parse(text, "a gate")
 
 
+def of_run(
+    scenarios: Sequence[Scenario],
+    summaries: Sequence[CellSummary],
+    results: Sequence[TrialResult],
+    cells: Container[str] | None = None,
+) -> Iterator[tuple[str, Verdict]]:
+    """Every gate of every scenario with each of its verdicts, as ``verdicts`` gives them."""
+    for scenario in scenarios:
+        for text in scenario.gates:
+            for verdict in verdicts(text, scenario, summaries, results, cells):
+                yield text, verdict
+
+
 def verdicts(
     text: str,
     scenario: Scenario,

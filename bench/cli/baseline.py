@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.common import console, echo_json, show_run
+from bench.cli.common import show_listing, show_run
 
 
 @click.group()
@@ -39,15 +39,9 @@ def save(places: dict[str, Path], run: str, name: str, replace: bool) -> None:
 def list_(places: dict[str, Path], as_json: bool) -> None:
     """List the baselines, newest first."""
     from bench import baselines
-    from bench.report import show as shows
 
-    found = baselines.known(places["results"])[::-1]
-    if as_json:
-        echo_json(shows.listing_json(found))
-    elif found:
-        console().print(shows.listing(found))
-    else:
-        click.echo("No baselines yet. Keep one: celery-bench baseline save latest NAME")
+    nothing = "No baselines yet. Keep one: celery-bench baseline save latest NAME"
+    show_listing(baselines.known(places["results"]), nothing, as_json=as_json)
 
 
 @baseline.command()

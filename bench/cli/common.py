@@ -50,6 +50,18 @@ def show_run(run: "Run", *, as_json: bool, every: bool = False) -> None:
         shows.render(run, console(), every=every)
 
 
+def show_listing(runs: "Sequence[Run]", nothing: str, *, as_json: bool) -> None:
+    """The runs, newest first (they come oldest first), or the sentence ``nothing``."""
+    from bench.report import show as shows
+
+    if as_json:
+        echo_json(shows.listing_json(runs[::-1]))
+    elif runs:
+        console().print(shows.listing(runs[::-1]))
+    else:
+        click.echo(nothing)
+
+
 def tell(found: Any, words: Any, form: str, page: Callable[[], Path]) -> None:
     """What was found in one of ``FORMATS``, as the module ``words`` says it; ``page`` writes the page."""
     if form == "text":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.common import console, echo_json, show_run
+from bench.cli.common import show_listing, show_run
 
 
 @click.command()
@@ -24,15 +24,9 @@ def show(places: dict[str, Path], run: str, as_json: bool) -> None:
 def list_(places: dict[str, Path], as_json: bool) -> None:
     """List the runs, newest first."""
     from bench import store
-    from bench.report import show as shows
 
-    runs = store.list_runs(places["results"])[::-1]
-    if as_json:
-        echo_json(shows.listing_json(runs))
-    elif runs:
-        console().print(shows.listing(runs))
-    else:
-        click.echo(f"No runs in {places['results']}/ yet. Make one: celery-bench run quickstart")
+    nothing = f"No runs in {places['results']}/ yet. Make one: celery-bench run quickstart"
+    show_listing(store.list_runs(places["results"]), nothing, as_json=as_json)
 
 
 @click.command()

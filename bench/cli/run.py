@@ -208,12 +208,7 @@ def _exit_code_of_gates(run: "Run") -> int:
     from bench import doubts, gate
 
     summaries, results = doubts.summarise_run(run), run.results()
-    outcomes = {
-        verdict.outcome
-        for scenario in run.scenarios
-        for text in scenario.gates
-        for verdict in gate.verdicts(text, scenario, summaries, results)
-    }
+    outcomes = {verdict.outcome for _, verdict in gate.of_run(run.scenarios, summaries, results)}
     if "fail" in outcomes:
         return EXIT_GATE_FAILED
     undecided = "undecided" in outcomes and not run.quick  # one trial decides nothing, and --quick says so

@@ -42,12 +42,10 @@ def gates(run: store.Run, cells: Sequence[str]) -> list[Gate]:
     settings = {cell.id: cell.settings for s in run.scenarios for cell in s.cells if cell.id in cells}
     axes = labels.varying(settings.values())
     found = []
-    for scenario in run.scenarios:
-        for text in scenario.gates:
-            for each in gate.verdicts(text, scenario, summaries, results, cells):
-                cell = labels.settings_text(settings[each.cell], axes) if each.cell and axes else ""
-                where = f" ({cell})" if cell else ""
-                found.append(Gate(name=text + where, outcome=each.outcome, text=each.text + where))
+    for text, each in gate.of_run(run.scenarios, summaries, results, cells):
+        cell = labels.settings_text(settings[each.cell], axes) if each.cell and axes else ""
+        where = f" ({cell})" if cell else ""
+        found.append(Gate(name=text + where, outcome=each.outcome, text=each.text + where))
     return found
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,9 @@ LONGEST_US = 24 * 3600 * 1_000_000
 DIGITS = 3
 """Significant digits of a histogram's values."""
 
+Measured = tuple[CellSummary, list[TrialResult]]
+"""A cell with its good trials."""
+
 
 def pytest_benchmark(run: store.Run, metrics: Sequence[str]) -> dict[str, Any]:
     """A file that ``pytest-benchmark compare`` reads: a benchmark for each metric of each cell, a round for
@@ -28,14 +30,14 @@ def pytest_benchmark(run: store.Run, metrics: Sequence[str]) -> dict[str, Any]:
     Its numbers are seconds, so a rate becomes the seconds between two tasks, and its OPS is the rate again.
     Raises UsageError for a metric that is neither a time nor a rate.
     """
-    chosen = metrics or tuple(
-        dict.fromkeys(m if _is_time(m) else "throughput" for m in _asked(run, besides=False))
-    )
+    asked = (scenario.metric for scenario in run.scenarios)
+    chosen = metrics or tuple(dict.fromkeys(m if _is_time(m) else "throughput" for m in asked))
     wrong = [metric for metric in chosen if not _is_time(metric)]
     if wrong:
         raise UsageError(
             f"pytest-benchmark knows only times, and {wrong[0]} is none.", "Name a time or a rate: throughput"
         )
+    cells = list(_cells(run))
     host, revision = run.meta.get("host", {}), str(run.meta.get("revision", ""))
     commit, _, dirty = revision.partition("-")
     return {
@@ -45,8 +47,8 @@ def pytest_benchmark(run: store.Run, metrics: Sequence[str]) -> dict[str, Any]:
             "cpu": {"brand_raw": host.get("cpu", ""), "count": host.get("cores", 0)},
         },
         "commit_info": {"id": commit or "unversioned", "dirty": bool(dirty), "project": "celery-bench"},
-        "benchmarks": [b for metric in chosen for b in _benchmarks(run, metric)],
-        "datetime": _when(run).isoformat(),
+        "benchmarks": [b for metric in chosen for b in _benchmarks(run, cells, metric)],
+        "datetime": store.created(run.meta).isoformat(),
         "version": _library("pytest_benchmark").__version__,
     }  # fmt: skip
 
@@ -55,9 +57,9 @@ def _is_time(metric: str) -> bool:
     return metric in RATES + TIMES or metric.endswith(")")
 
 
-def _benchmarks(run: store.Run, metric: str) -> Iterator[dict[str, Any]]:
+def _benchmarks(run: store.Run, cells: Sequence[Measured], metric: str) -> Iterator[dict[str, Any]]:
     stats = _library("pytest_benchmark.stats")
-    for summary, trials in _cells(run):
+    for summary, trials in cells:
         found = stats.Stats()
         for trial in trials:
             value = trial.metrics.get(metric, 0.0)
@@ -85,7 +87,7 @@ def bencher(run: store.Run, metrics: Sequence[str]) -> dict[str, dict[str, dict[
 
     Slugs as Bencher makes them: ``p95(response)`` is ``p95-response``.
     """
-    chosen = metrics or _asked(run, besides=True)
+    chosen = metrics or [m for m in compare.metrics_of(run.scenarios) if m not in COUNTS]
     found = {}
     for summary, _ in _cells(run):
         measures = {}
@@ -139,7 +141,7 @@ def histograms(run: store.Run, folder: Path) -> list[Path]:
     return written
 
 
-def _cells(run: store.Run) -> Iterator[tuple[CellSummary, list[TrialResult]]]:
+def _cells(run: store.Run) -> Iterator[Measured]:
     """Every cell with its good trials."""
     results = [result for result in run.results() if result.ok]
     for summary in doubts.summarise_run(run):
@@ -149,17 +151,6 @@ def _cells(run: store.Run) -> Iterator[tuple[CellSummary, list[TrialResult]]]:
 def _name(summary: CellSummary) -> str:
     """``quickstart[prefork · prefetch 4]``."""
     return summary.scenario + (f"[{labels.settings_text(summary.settings)}]" if summary.settings else "")
-
-
-def _asked(run: store.Run, *, besides: bool) -> tuple[str, ...]:
-    """The metrics that the scenarios are about; ``besides``: also what is always compared, without counts."""
-    if not besides:
-        return tuple(dict.fromkeys(scenario.metric for scenario in run.scenarios))
-    return tuple(metric for metric in compare.metrics_of(run.scenarios) if metric not in COUNTS)
-
-
-def _when(run: store.Run) -> datetime:
-    return store.created(run.meta)
 
 
 def _library(name: str) -> Any:

@@ -73,18 +73,14 @@ class Options:
             if text in known:
                 found[text if text not in (*variants, *found) else name] = known[text]
                 continue
+            found[name] = of_text(text)
             if known and BARE.fullmatch(text):
                 near = did_you_mean(text, list(known))
                 hint = f"{near} A package is written with its version, as in {text}==1.2"
                 self._wrong(f"--{name} {safe(text)}", (), f"is none of the scenario's variants. {hint}")
-            elif (
-                text.startswith((".", "/", "~"))
-                and "source" not in of_text(text)
-                and "python" not in of_text(text)
-            ):
+            elif text.startswith((".", "/", "~")) and "requirements" in found[name]:
                 hint = "Name a folder, FOLDER@REVISION of a git repository, or an interpreter"
                 self._wrong(f"--{name} {safe(text)}", (), f"is not there. {hint}")
-            found[name] = of_text(text)
         return found
 
     @property
