@@ -141,12 +141,14 @@ def busy(wanted: bool) -> Iterator[None]:
 
 
 def measured(run: store.Run) -> dict[str, Any]:
-    """Throughput of every trial on both sides, and how long all of it took."""
+    """Throughput (1/s), CPU a task (ms) and memory (MiB) of every trial on both sides, and how long all of it
+    took.
+    """
     results = [result for result in run.results() if result.ok]
-    sides = {
-        side: [round(r.metrics["throughput"], 2) for r in results if r.settings["variant"] == side]
-        for side in ("base", "head")
-    }
+    by_side = {s: [r.metrics for r in results if r.settings["variant"] == s] for s in ("base", "head")}
+    sides: dict[str, Any] = {s: [round(m["throughput"], 2) for m in ms] for s, ms in by_side.items()}
+    for name, unit in (("cpu_per_task", 1e-3), ("memory", 2**20)):
+        sides[name] = {s: [round(m[name] / unit, 3) for m in ms] for s, ms in by_side.items()}
     spent = sum(sum(r.timings.values()) for r in results)
     return {"blocks": max(r.block for r in results), "seconds": round(spent, 1), **sides}
 
