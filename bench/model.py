@@ -32,6 +32,11 @@ CIRCUMSTANCES = ("workload", "load")
 """Axes on a path below these describe the work, not a choice: advice is given for each of their values."""
 
 
+def is_circumstance(axis: str) -> bool:
+    """Whether an axis describes the work, not a choice."""
+    return axis.split(".", maxsplit=1)[0] in CIRCUMSTANCES
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
     """A managed broker of a ``kind``, somebody else's at ``url`` (which may hold a password), or that of the
@@ -297,6 +302,8 @@ class Scenario:
     cells: tuple[Cell, ...]
     source: str = ""
     """The text of the file, kept with the results."""
+    price: Mapping[str, float] = field(default_factory=dict)
+    """Of a ``core_hour`` and a ``gib_hour``, in any currency."""
 
     @property
     def axes(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from bench import units
 from bench.canvas import distinct
 from bench.errors import UsageError
-from bench.model import GREEN_POOLS, Load, Scenario, Setup, TaskCall, Trial, Workers
+from bench.model import GREEN_POOLS, Cell, Load, Scenario, Setup, TaskCall, Trial, Workers
 
 BIG = 30 * 60.0
 """Seconds of estimated time above which a run is started only with ``--yes``."""
@@ -83,6 +83,12 @@ def block(
             (each for each in order if only is None or each[1].id in only), start=first
         )
     ]
+
+
+def one(scenario: Scenario, cell: Cell, number: int, seed: int, *, position: int) -> Trial:
+    """The trial of this cell in block ``number``, as ``block`` would plan it, at ``position``."""
+    found = next(each for each in block(scenario, number, seed, first=1) if each.cell.id == cell.id)
+    return replace(found, position=position)
 
 
 def missing(planned: Sequence[Trial], done: Collection[str]) -> list[Trial]:

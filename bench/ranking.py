@@ -5,13 +5,14 @@ both cancels. The rest of the verdicts (two runs against each other, margins) is
 belongs in this room.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.analyse import summarise
 from bench.effects import SIGNIFICANCE, Effect, effects, same
 from bench.measured import HIGHER_IS_BETTER, CellSummary, TrialResult
-from bench.model import CIRCUMSTANCES, Label, Scenario
+from bench.model import Label, Scenario, is_circumstance
 from bench.stats.paired import Paired, holm, paired
 
 SAME_MEMORY = 0.05
@@ -100,7 +101,7 @@ def rank(scenario: Scenario, results: Sequence[TrialResult], metric: str) -> lis
 
 def circumstance(settings: Mapping[str, Label]) -> dict[str, Label]:
     """The part of a cell's settings that describes the work; the others are choices."""
-    return {path: label for path, label in settings.items() if path.split(".")[0] in CIRCUMSTANCES}
+    return {path: label for path, label in settings.items() if is_circumstance(path)}
 
 
 def _ranking(
@@ -162,11 +163,16 @@ def _pair(rival: Mapping[int, float], best: Mapping[int, float]) -> tuple[int, P
 
 def _cheapest(contenders: Sequence[CellSummary]) -> str | None:
     def price(cell: CellSummary, metric: str) -> float:
-        return cell.metrics[metric].point if metric in cell.metrics else float("inf")
+        return cell.metrics[metric].point if metric in cell.metrics else math.inf
 
+    return cheapest([(cell.cell, price(cell, "memory"), price(cell, "cpu_per_task")) for cell in contenders])
+
+
+def cheapest(contenders: Sequence[tuple[str, float, float]]) -> str | None:
+    """Of cells (best first) with their memory and CPU a task the one that costs least: memory, then CPU."""
     if not contenders:
         return None
-    least = min(price(cell, "memory") for cell in contenders)
-    small = [cell for cell in contenders if price(cell, "memory") <= least * (1 + SAME_MEMORY)]
-    least_cpu = min(price(cell, "cpu_per_task") for cell in small)
-    return next(cell.cell for cell in small if price(cell, "cpu_per_task") <= least_cpu * (1 + SAME_CPU))
+    least = min(memory for _, memory, _ in contenders)
+    small = [each for each in contenders if each[1] <= least * (1 + SAME_MEMORY)]
+    least_cpu = min(cpu for _, _, cpu in small)
+    return next(cell for cell, _, cpu in small if cpu <= least_cpu * (1 + SAME_CPU))

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from bench import disk
 from bench.errors import EnvironmentFault, UsageError
 from bench.measured import TrialResult
-from bench.model import FORMAT, Scenario, from_plain
+from bench.model import FORMAT, Scenario, from_plain, plain
 from bench.units import hide_password
 
 if TYPE_CHECKING:
@@ -69,6 +69,13 @@ class Run:
         whole = raw[: _whole(raw)].split(b"\n")[:-1]
         found = (_read_line(line, f"{path}:{number}") for number, line in enumerate(whole, 1))
         return list({r.trial: r for r in found}.values())
+
+    def add(self, scenario: Scenario) -> None:
+        """Write one more scenario into run.json, for trials that were not planned when the run began."""
+        self.meta = {**self.meta, "scenarios": [*self.meta["scenarios"], plain(scenario)]}
+        self.__dict__.pop("scenarios", None)
+        with disk.refusals(self.path):
+            _write_meta(self.path, self.meta)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

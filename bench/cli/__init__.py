@@ -10,13 +10,14 @@ from types import FrameType
 
 import click
 
-from bench.cli import baseline, beliefs, check, compare, export, history, look, prepare, run
+from bench.cli import baseline, beliefs, check, compare, export, history, look, prepare, run, tune
 from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
 
 HELP = """\b
   celery-bench doctor              is this machine fit to measure on?
   celery-bench run quickstart      five pools on this machine, under four minutes
   celery-bench run my.yaml         your own question
+  celery-bench tune my.yaml        search for the best setting, and confirm it
   celery-bench show latest         its numbers again
   celery-bench report latest       its page again
   celery-bench compare A B         two runs against each other: worse, better, same or undecided
@@ -52,6 +53,7 @@ cli.help = (
 
 for verb in (
     run.run,
+    tune.tune,
     prepare.validate,
     prepare.schema,
     look.show,

@@ -11,6 +11,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.model import Scenario
+    from bench.scenario.space import Space
     from bench.store import Run
 
 FORMATS = ("text", "markdown", "json", "html")
@@ -41,13 +42,37 @@ def load(files: Sequence[str], **changes: Any) -> list["Scenario"]:
     return scenarios
 
 
+def load_space(name: str, **changes: Any) -> "Space":
+    """What a scenario file wants to be searched. Raises ScenarioError with all of its mistakes."""
+    from bench import scenario
+    from bench.run.apps import OUTSIDE
+
+    app = click.get_current_context().find_root().params["app"]
+    return scenario.load_space(scenario.find(name), outside=OUTSIDE, app=app, **changes)
+
+
 def show_run(run: "Run", *, as_json: bool, every: bool = False) -> None:
     from bench.report import show as shows
 
+    if "tune" in run.meta:
+        show_tuned(run, as_json=as_json)
+        return
     if as_json:
         echo_json(shows.as_json(run))
     else:
         shows.render(run, console(), every=every)
+
+
+def show_tuned(run: "Run", *, as_json: bool) -> None:
+    """The answer of a search."""
+    from bench.report import tuned as words
+    from bench.search import tuned
+
+    found = tuned.of_run(run)
+    if as_json:
+        echo_json(words.as_json(found))
+    else:
+        words.render(found, console())
 
 
 def show_listing(runs: "Sequence[Run]", nothing: str, *, as_json: bool) -> None:

@@ -35,6 +35,11 @@ def list_(places: dict[str, Path], as_json: bool) -> None:
 def report(places: dict[str, Path], run: str) -> None:
     """Write the report of RUN: one HTML page, Markdown, CSV and the charts."""
     from bench import store
-    from bench.report import page
+    from bench.report import page, tuned_page
+    from bench.search import tuned
 
-    click.echo(page.write(store.open_run(places["results"], run), places["reports"]))
+    found = store.open_run(places["results"], run)
+    if "tune" in found.meta:
+        click.echo(tuned_page.write(tuned.of_run(found), places["reports"]))
+    else:
+        click.echo(page.write(found, places["reports"]))

@@ -24,11 +24,11 @@ def of(view: ScenarioView) -> list[Command]:
     for finding in answer.findings(view):
         if finding.advised is not None and len(view.cells) > 1:
             wanted.setdefault(finding.advised.choice_key, (finding.advised, []))[1].append(finding.title)
-    return [_command(cell, [t for t in titles if t]) for cell, titles in wanted.values()]
+    return [command(cell.setup, cell.label, [t for t in titles if t]) for cell, titles in wanted.values()]
 
 
-def _command(cell: CellView, titles: Sequence[str]) -> Command:
-    setup = cell.setup
+def command(setup: model.Setup, label: str, titles: Sequence[str] = ()) -> Command:
+    """Lines to paste for the workers of this setup; ``titles``: the kinds of work they are advised for."""
     lines = []
     for number, group in enumerate(setup.fleet, start=1):
         name = f' -n "worker{number}@%h"' if len(setup.groups) > 1 else ""
@@ -47,7 +47,7 @@ def _command(cell: CellView, titles: Sequence[str]) -> Command:
     if any(group.prefetch == 0 for group in setup.fleet):
         note += "0 is unlimited. It must stand in the configuration: Celery ignores --prefetch-multiplier 0."
     for_what = f"For {labels.listed(titles)}: " if titles else ""
-    return Command(title=f"{for_what}{cell.label}", text="\n".join(lines), note=note.strip())
+    return Command(title=f"{for_what}{label}", text="\n".join(lines), note=note.strip())
 
 
 def _told(group: model.Workers) -> list[str]:

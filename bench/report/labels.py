@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench import model
-from bench.model import Label
+from bench.model import Label, is_circumstance
 
 POOL = "workers.pool"
 PREFETCH = "workers.prefetch"
@@ -16,11 +15,6 @@ BARE = (POOL, "workload", "load", "workers", "broker")
 _STATISTIC_WORDS = {"p50": "median", "mean": "mean", "max": "longest"}
 _METRIC_WORDS = {"cpu_per_task": "CPU per task", "cpu": "CPU", "memory": "peak memory"}
 _DURATION_WORDS = {"roundtrip": "round trip"}
-
-
-def is_circumstance(axis: str) -> bool:
-    """True for an axis that describes the work, not a choice (advice is given for each of its values)."""
-    return axis.split(".", maxsplit=1)[0] in model.CIRCUMSTANCES
 
 
 def split_settings(settings: Mapping[str, Label]) -> tuple[dict[str, Label], dict[str, Label]]:

@@ -8,7 +8,7 @@ replay reads the traces of replayed loads, also when a trial wants its schedule.
 
 from bench.scenario.options import with_broker
 from bench.scenario.quick import quicken
-from bench.scenario.reader import find, load, shipped
+from bench.scenario.reader import find, load, load_space, shipped
 from bench.scenario.schema import schema
 
-__all__ = ["find", "load", "quicken", "schema", "shipped", "with_broker"]
+__all__ = ["find", "load", "load_space", "quicken", "schema", "shipped", "with_broker"]

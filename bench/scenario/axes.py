@@ -127,7 +127,7 @@ class AxisReader:
     def path_problem(self, key: str) -> str:
         """Why this path cannot differ between cells, or nothing."""
         path = canonical(steps(key))
-        if path[0] in HEAD_KEYS or path[0] == "matrix":
+        if path[0] in (*HEAD_KEYS, "matrix", "tune"):
             return f"{path[0]} is the same for all cells. Write a scenario for each"
         return unknown(steps(key))
 

@@ -51,12 +51,17 @@ class Marks:
         for below, leaf in _paths(value):
             self._marks[path + below] = Mark(place, leaf)
 
-    def move(self, old: Steps, new: Steps) -> None:
-        """What the file says at ``old`` is from now on found at ``new``, and told of as at ``old``."""
+    def move(self, old: Steps, new: Steps, *, whole: bool = False) -> None:
+        """What the file says at ``old`` is found at ``new`` from now on, and told of as at ``old``.
+
+        ``whole``: so is what lies below ``new``.
+        """
         for depth in range(1, len(new)):
             self._marks.setdefault(new[:depth], self._marks[old])
-        for path in [p for p in self._marks if p[: len(old)] == old]:
-            self._marks[new + path[len(old) :]] = self._marks[path]
+        for path in [old] if whole else [p for p in self._marks if p[: len(old)] == old]:
+            self._marks[new + path[len(old) :]] = Mark(
+                self._marks[path].place, leaf=whole or self._marks[path].leaf
+            )
         self._moved[new] = old
 
     def locate(self, path: Steps) -> tuple[str, Steps]:

@@ -8,7 +8,16 @@ from pydantic_core import ErrorDetails
 
 from bench import model
 from bench.scenario.canvas_keys import CallKeys
-from bench.scenario.keys import HEAD_KEYS, SETUP_KEYS, TOP_KEYS, HeadKeys, SetupKeys, known_paths, to_setup
+from bench.scenario.keys import (
+    HEAD_KEYS,
+    SETUP_KEYS,
+    TOP_KEYS,
+    HeadKeys,
+    PriceKeys,
+    SetupKeys,
+    known_paths,
+    to_setup,
+)
 from bench.scenario.load_keys import PHASE_SHAPES, PHASES, keys_of
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, one_of, shown
 from bench.scenario.paths import get, replace, without
@@ -209,6 +218,8 @@ def _beside_canvas(loc: tuple[int | str, ...]) -> bool:
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
     """The keys that are known where an unknown one stands."""
+    if loc[0] == "price":
+        return list(PriceKeys.model_fields)
     if loc[0] == "load" and len(loc) > 3:
         return keys_of(str(loc[3]))
     above = ".".join("0" if isinstance(step, int) else step for step in _path(loc)[:-1])

@@ -125,6 +125,13 @@ _EXPECT_SCHEMA = AsSchema(lambda inner: {"anyOf": [inner["items"], inner]})
 _METRIC = AsSchema(lambda _: {"type": "string", "enum": list(measured.METRICS)})
 
 
+class PriceKeys(Keys):
+    """What a machine costs, in any currency."""
+
+    core_hour: float = Field(default=0.0, ge=0, description="A core for an hour", examples=[0.04])
+    gib_hour: float = Field(default=0.0, ge=0, description="A GiB of memory for an hour", examples=[0.005])
+
+
 class HeadKeys(Keys):
     """What is asked, and how often."""
 
@@ -148,6 +155,12 @@ class HeadKeys(Keys):
         description="What would be measured if the belief held, a condition or a list of them",
         examples=["throughput[gevent] / throughput[prefork] > 3"],
     )
+    price: PriceKeys = Field(
+        default=PriceKeys(),
+        description="What the metric `cost` (of a million tasks) is computed from",
+        examples=[{"core_hour": 0.04, "gib_hour": 0.005}],
+        json_schema_extra={"default": {}},
+    )
 
     @field_validator("metric")
     @classmethod
@@ -163,7 +176,11 @@ class HeadKeys(Keys):
 
 SETUP_KEYS = tuple(SetupKeys.model_fields)
 HEAD_KEYS = tuple(HeadKeys.model_fields)
-TOP_KEYS = ("question", "belief", "metric", *SETUP_KEYS, "variants", "matrix", "repeats", "gates", "expect")
+TOP_KEYS = (
+    *("question", "belief", "metric"),
+    *SETUP_KEYS,
+    *("variants", "matrix", "tune", "repeats", "gates", "expect", "price"),
+)
 MATRIX_WORDS = ("zip", "include", "exclude")
 
 

@@ -11,7 +11,7 @@ from bench.model import Cell, Scenario
 from bench.scenario.checks import broker_mistakes
 from bench.scenario.document import Document, odd_values, parse
 from bench.scenario.explain import check_broker, instead
-from bench.scenario.keys import HEAD_KEYS, MATRIX_WORDS, TOP_KEYS
+from bench.scenario.keys import HEAD_KEYS, MATRIX_WORDS, TOP_KEYS, PriceKeys
 from bench.scenario.mistakes import Mistake, PathError, Steps, did_you_mean, safe
 from bench.scenario.paths import canonical, replace, steps, unknown
 from bench.scenario.variant_keys import AXIS, of_text
@@ -181,6 +181,9 @@ def _unknown(path: Steps) -> str:
     """A sentence about a path that no scenario has, or nothing."""
     if len(path) == 1:
         return "" if path[0] in TOP_KEYS else f"unknown key. {instead(str(path[0]))}"
+    if path[0] == "price":
+        known = PriceKeys.model_fields
+        return "" if path[1:] and path[1] in known else f"no such price. {did_you_mean(str(path[1]), known)}"
     return f"nothing lies below {path[0]}" if path[0] in HEAD_KEYS else unknown(path)
 
 

@@ -1,6 +1,6 @@
 """Scenario file → Scenario: found, read, changed by options, expanded, checked; every mistake told at once.
 
-find → document.read → _give (--set, --broker, --repeats) → matrix.expand
+find → document.read → Options (--set, --broker, --repeats) → matrix.expand
      → for each point: explain.check_setup, checks.Checker → cells
 """
 
@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from bench import model, units
 from bench.errors import ScenarioError, UsageError
-from bench.scenario import matrix, variant_keys
+from bench.scenario import matrix, space, tune_keys, variant_keys
 from bench.scenario.axes import Override
 from bench.scenario.checks import Checker
 from bench.scenario.conditions import condition_mistakes
-from bench.scenario.document import Marks, read
+from bench.scenario.document import Document, Marks, read
 from bench.scenario.explain import check_head, check_setup
 from bench.scenario.matrix import Point
 from bench.scenario.mistakes import Mistake, PathError, did_you_mean, safe
@@ -56,17 +56,19 @@ def find(name_or_path: str) -> Path:
     )
 
 
+class _Changes(TypedDict, total=False):
+    """What the command line changes: see ``load``."""
+
+    sets: Mapping[str, str] | Sequence[str]
+    only: Sequence[str]
+    repeats: int | None
+    broker: str | None
+    app: str | None
+    variants: Mapping[str, str] | None
+
+
 def load(
-    path: Path,
-    *,
-    sets: Mapping[str, str] | Sequence[str] = (),
-    only: Sequence[str] = (),
-    repeats: int | None = None,
-    broker: str | None = None,
-    app: str | None = None,
-    variants: Mapping[str, str] | None = None,
-    quick: bool = False,
-    outside: Outside | None = None,
+    path: Path, *, quick: bool = False, outside: Outside | None = None, **changes: Unpack[_Changes]
 ) -> model.Scenario:
     """Read and check one scenario file.
 
@@ -77,39 +79,73 @@ def load(
     ``outside`` knows Celery's settings and the user's app.
     Raises ScenarioError with every mistake of the file and of ``sets``, UsageError for ``only``.
     """
+    asked, _ = _read(path, outside, changes, tuning=False)
+    if not quick:
+        return asked
+    cells = tuple(replace(cell, setup=quicken(cell.setup)) for cell in asked.cells)
+    return replace(asked, cells=cells, repeats=changes.get("repeats") or 1)
+
+
+def load_space(path: Path, *, outside: Outside | None = None, **changes: Unpack[_Changes]) -> space.Space:
+    """The same for what the file wants to be searched: the candidates of its ``tune``, else of its matrix.
+
+    Raises the same, and UsageError where there is no choice.
+    """
+    return space.of(*_read(path, outside, changes, tuning=True))
+
+
+def _read(
+    path: Path, outside: Outside | None, changes: _Changes, *, tuning: bool
+) -> tuple[model.Scenario, list[model.Cell]]:
+    """The scenario, and for tuning the cells with Celery's defaults."""
     document = read(path)
+    mistakes = _take_tune(document, tuning=tuning)
     options = Options(document)
-    options.set_variants(variants)
-    options.set_app(app)
-    options.set_all(sets)
-    options.set_broker(broker)
-    options.set_repeats(repeats)
-    head, mistakes = check_head(document.data)
+    options.set_variants(changes.get("variants"))
+    options.set_app(changes.get("app"))
+    options.set_all(changes.get("sets", ()))
+    options.set_broker(changes.get("broker"))
+    options.set_repeats(changes.get("repeats"))
+    head, head_mistakes = check_head(document.data)
     points, matrix_mistakes = matrix.expand(document.data, options.pins)
-    mistakes += condition_mistakes(document.data, None if matrix_mistakes or options.pins else points)
+    elsewhere = matrix_mistakes or options.pins or tuning
+    mistakes += [*head_mistakes, *condition_mistakes(document.data, None if elsewhere else points)]
+    beside = space.default_points(points) if tuning else []
     if outside and options.has_variants:
         outside = outside.of_elsewhere()
     checker = Checker(outside, path.parent)
     traces = Traces(path.parent, checker.call)
-    setups, cell_mistakes = _setups(document.data, points, checker, traces, lenient=bool(matrix_mistakes))
+    lenient = bool(matrix_mistakes)
+    setups, cell_mistakes = _setups(document.data, [*points, *beside], checker, traces, lenient=lenient)
     mistakes = [*document.mistakes, *mistakes, *matrix_mistakes, *cell_mistakes]
     if mistakes or head is None:
         told = _tell(mistakes, document.marks, first=len(document.mistakes))
         raise ScenarioError(told, "\n\n".join(text for text in checker.tracebacks.values() if text))
-    if quick:
-        setups = [quicken(setup) for setup in setups]
-    cells = _cells(points, setups)
-    return model.Scenario(
+    cells = _cells([*points, *beside], setups)
+    asked = model.Scenario(
         name=path.stem,
         question=" ".join(head.question.split()),
         metric=head.metric or _metric(setups),
-        repeats=1 if quick and repeats is None else head.repeats,
+        repeats=head.repeats,
         gates=tuple(head.gates),
         belief=" ".join((head.belief or "").split()),
         expect=tuple(head.expect),
-        cells=pick(cells, only),
+        cells=pick(cells[: len(points)], changes.get("only", ())),
         source=document.source,
+        price=head.price.model_dump(),
     )
+    return asked, cells[len(points) :]
+
+
+def _take_tune(document: Document, *, tuning: bool) -> list[Mistake]:
+    """Take ``tune`` out of the document, and what is wrong with it; for tuning it becomes the matrix."""
+    if "tune" not in document.data:
+        return []
+    found, mistakes = tune_keys.spread(document.data, document.marks if tuning else None)
+    del document.data["tune"]
+    if tuning:
+        document.data["matrix"] = found
+    return mistakes
 
 
 def _metric(setups: Sequence[model.Setup]) -> str:

@@ -22,6 +22,9 @@ _MATRIX_WORDS = {
 }
 
 
+_LOG = "Values grow in equal ratios"
+
+
 def _matrix_schema() -> dict[str, Any]:
     axis = {"anyOf": [{"type": "array", "minItems": 1}, {"type": "object", "minProperties": 1}]}
     named = {without_index(path): {**axis, "description": text} for path, text in known_paths().items()}
@@ -42,6 +45,20 @@ def _matrix_schema() -> dict[str, Any]:
     }
 
 
+def _tune_schema() -> dict[str, Any]:
+    number = {"type": "integer", "minimum": 0}
+    ends = {"from": number, "to": number, "log": {"type": "boolean", "description": _LOG}}
+    reach = {"type": "object", "properties": ends, "required": ["from", "to"], "additionalProperties": False}
+    values = {"anyOf": [reach, {"type": "array", "minItems": 1}, {"type": ["string", "number", "boolean"]}]}
+    own = {"anyOf": [{"type": "null"}, {"type": "object", "additionalProperties": values}]}
+    choices = {"type": "object", "minProperties": 1, "additionalProperties": own}
+    named = {
+        without_index(path): {"anyOf": [*values["anyOf"], choices], "description": text}
+        for path, text in known_paths().items()
+    }
+    return {"type": "object", "properties": named, "additionalProperties": {"anyOf": [values, choices]}}
+
+
 class ScenarioFile(SetupKeys, HeadKeys):
     """One question about Celery workers: setup, matrix of settings, repeats."""
 
@@ -52,6 +69,11 @@ class ScenarioFile(SetupKeys, HeadKeys):
     )
     matrix: Annotated[dict[str, Any], WithJsonSchema(_matrix_schema())] = Field(
         {}, description="Paths of the scenario and the values they take: each combination is a cell"
+    )
+    tune: Annotated[dict[str, Any], WithJsonSchema(_tune_schema())] = Field(
+        {},
+        description="What `celery-bench tune` searches instead of the matrix: paths, values and ranges",
+        examples=[{"workers.concurrency": {"from": 1, "to": 500, "log": True}}],
     )
 
 

@@ -1,0 +1,118 @@
+"""What a search is after: one number to bring up or down, and conditions that must hold."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench import grammar
+from bench.errors import UsageError
+from bench.grammar import Condition
+from bench.measured import COUNTS, HIGHER_IS_BETTER, METRICS, TrialResult
+from bench.model import Scenario
+from bench.scenario.mistakes import did_you_mean
+
+COST = "cost"
+"""Of a million tasks, in the currency of the scenario's price."""
+
+SURE = 0.95
+"""Chance from which on a condition counts as met."""
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """``metric`` (one of METRICS, or cost) as high or as low as possible, subject to ``conditions``."""
+
+    metric: str
+    maximize: bool
+    conditions: tuple[Condition, ...] = ()
+    price: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.maximize else -1
+
+    @property
+    def text(self) -> str:
+        """``highest throughput with p99(response) < 250ms``."""
+        way = "highest" if self.maximize else "lowest"
+        return " and ".join([f"{way} {self.metric}", *(c.text for c in self.conditions)]).replace(
+            " and ", " with ", 1
+        )
+
+    def number(self, result: TrialResult) -> float | None:
+        """The metric of a trial; None where it has none, or failed."""
+        if not result.ok:
+            return None
+        return cost(result, self.price) if self.metric == COST else result.metrics.get(self.metric)
+
+    def score(self, result: TrialResult) -> float:
+        """Logarithm of the metric, turned so that more is better; −∞ for what was not reached at all."""
+        found = self.number(result)
+        if found is None or found <= 0:
+            return -math.inf
+        return self.sign * math.log(found)
+
+    def ratio(self, score: float) -> float:
+        """How many times the metric is for this much more of the score."""
+        return math.exp(self.sign * score)
+
+
+def cost(result: TrialResult, price: Mapping[str, float]) -> float | None:
+    """Of a million tasks: the CPU time they use, and the memory for as long as they take."""
+    found = [result.metrics.get(name) for name in ("cpu_per_task", "memory", "throughput")]
+    cpu, memory, rate = found
+    if cpu is None or memory is None or not rate:
+        return None
+    hours = cpu * price["core_hour"] + memory / GIB / rate * price["gib_hour"]
+    return hours * 1e6 / 3600
+
+
+def of(
+    scenario: Scenario,
+    maximize: str | None,
+    minimize: str | None,
+    subject_to: Sequence[str],
+) -> Goal:
+    """The goal as a command line states it; by default the scenario's own metric. Raises UsageError."""
+    if maximize and minimize:
+        raise UsageError("One number can be tuned at a time.", "Keep --maximize or --minimize.")
+    metric = "".join((maximize or minimize or scenario.metric).split())
+    if metric != COST and metric not in METRICS:
+        raise UsageError(f"There is no metric {metric!r}.", did_you_mean(metric, [COST, *METRICS]))
+    high = metric in HIGHER_IS_BETTER
+    if (maximize and not high) or (minimize and high):
+        way = "--maximize" if high else "--minimize"
+        raise UsageError(f"{metric} is better {'high' if high else 'low'}.", f"Say {way} {metric}.")
+    if metric in COUNTS:
+        raise UsageError(f"{metric} is a count, and mostly zero.", f"Say --subject-to '{metric} < 1'.")
+    if metric == COST and not any(scenario.price.values()):
+        raise UsageError(
+            "cost needs a price.", "Say --set price.core_hour=0.04 --set price.gib_hour=0.005, or `price:`."
+        )
+    conditions = tuple(_condition(text) for text in subject_to)
+    _check_flood(scenario, [metric, *(condition.metric for condition in conditions)])
+    return Goal(metric=metric, maximize=high, conditions=conditions, price=scenario.price)
+
+
+def _condition(text: str) -> Condition:
+    try:
+        found = grammar.parse(text, "a condition")
+    except ValueError as error:
+        raise UsageError(f"--subject-to {error}.", "See docs/scenarios.md, gates.") from None
+    if not found.is_everywhere:
+        raise UsageError(
+            f"--subject-to {text!r} names cells.", "Every candidate must keep it: write the metric alone."
+        )
+    return found
+
+
+def _check_flood(scenario: Scenario, metrics: Sequence[str]) -> None:
+    shapes = {load.shape for cell in scenario.cells for load in cell.setup.load.phases or (cell.setup.load,)}
+    late = [m for m in metrics if m.endswith(("(wait)", "(broker_wait)", "(response)"))]
+    if late and "flood" in shapes:
+        raise UsageError(
+            f"In a flood {late[0]} is a place in the queue, not a latency.",
+            "Use a load of shape closed, constant, poisson or saturate.",
+        )
