@@ -50,7 +50,7 @@ def number(metric: str, estimate: Estimate) -> str:
 def headline(found: Tuned) -> str:
     """What to take, and how good that is; or why there is no advice."""
     if found.state == NOTHING or found.advised is None:
-        return "Nothing was measured, so there is no advice."
+        return f"No trial gave {metric_text(found)}, so there is no advice."
     if found.state == UNMET:
         return f"No candidate surely keeps {_conditions(found)}."
     mine = found.estimates[found.advised].get(found.goal.metric)

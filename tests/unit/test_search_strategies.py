@@ -115,16 +115,16 @@ def test_the_chance_of_a_condition_is_that_of_the_mean() -> None:
     assert one < 0.9 < many, "one trial near the limit is not sure, twenty are"
 
 
-@pytest.mark.parametrize(("name", "candidates"), [("race", FEW), ("model", MANY)])
-def test_it_finds_a_good_one_with_a_fraction_of_the_grid(name: str, candidates: list[Cell]) -> None:
-    worst, trials = [], []
-    for seed in range(6 if name == "race" else 4):
+@pytest.mark.parametrize(("name", "candidates", "most"), [("race", FEW, 3.0), ("model", MANY, 0.5)])
+def test_it_finds_a_good_one_with_so_many_trials_for_each_candidate(
+    name: str, candidates: list[Cell], most: float
+) -> None:
+    worst = []
+    for seed in range(4):
         machine = Machine(tasks_per_second, 0.05, seed)
-        found = machine.search(name, candidates, most=300)
+        found = machine.search(name, candidates, most=round(most * len(candidates)))
         worst.append(regret(found, candidates, tasks_per_second, machine.history))
-        trials.append(len(machine.history))
     assert sorted(worst)[-2] <= 0.05
-    assert np.median(trials) <= len(candidates) * (3 if name == "race" else 0.5)
 
 
 def test_a_race_drops_the_slow_and_repeats_the_fast() -> None:

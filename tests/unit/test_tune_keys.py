@@ -1,4 +1,4 @@
-"""``tune:`` of a scenario: ranges and choices, the cell with Celery's defaults, and every mistake with its line."""
+"""``tune:`` of a scenario: ranges, choices, the cell with Celery's defaults, every mistake with its line."""
 
 import os
 from itertools import pairwise

@@ -1,0 +1,123 @@
+"""``tune`` with simulated trials: answers, exit codes, the report, going on, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench import analyse, errors, store
+from bench.cli import cli
+from bench.model import plain
+from bench.run import session
+from bench.run.fake import Fake
+
+ASKED = """\
+question: Which pool and how many?
+workload: {task: io.sleep, kwargs: {seconds: 0.02}}
+load: {shape: closed, tasks: 60, clients: 40}
+metric: throughput
+tune:
+  workers.pool:
+    prefork: {workers.concurrency: [1, 4]}
+    threads: {workers.concurrency: [1, 10, 40]}
+"""
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    def run(target: store.Run, trials: Any, *_: Any, **__: Any) -> bool:
+        for n, trial in enumerate(trials, start=1):
+            recording = Fake(noise=0.01)(trial)
+            target.append(analyse.result(trial, recording), recording)
+            if n == monkeypatch.most:  # type: ignore[attr-defined]
+                return False
+        return True
+
+    def describe(scenarios: Any, **more: Any) -> dict[str, Any]:
+        return {"created": "2026-11-20T21:15:00", "scenarios": [plain(s) for s in scenarios], **more}
+
+    monkeypatch.most = 0  # type: ignore[attr-defined]
+    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(session, "describe", describe)
+    monkeypatch.setattr(session, "preflight", lambda *_, **__: None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(ASKED)
+    (tmp_path / "flood.yaml").write_text(ASKED.replace("closed, tasks: 60, clients: 40", "flood, tasks: 60"))
+    (tmp_path / "plain.yaml").write_text(ASKED.partition("tune:")[0])
+    return lambda *words: CliRunner().invoke(cli, [*words], catch_exceptions=True)
+
+
+def test_the_answer_has_a_command_a_page_and_exit_code_0(call: Call, tmp_path: Path) -> None:
+    done = call("tune", "s.yaml", "--maximize", "throughput", "--seed", "1")
+    assert done.exit_code == errors.EXIT_OK, done.output
+    assert "Take threads -c 40: throughput" in done.stdout
+    assert "celery -A yourapp worker -P threads -c 40" in done.stdout
+    page = next((tmp_path / "reports").glob("*/index.html")).read_text()
+    for text in ("Take threads", "What candidates give and what they cost", "trial by trial", "advised"):
+        assert text in page
+    again, shown = call("report"), call("show", "--json")
+    assert again.exit_code == shown.exit_code == 0
+    assert json.loads(shown.stdout)["advised"]["settings"]["workers.concurrency"] == 40
+
+
+def test_json_is_all_of_standard_output(call: Call) -> None:
+    done = call("tune", "s.yaml", "--json", "--subject-to", "memory < 200MiB", "--strategy", "grid",
+                "--budget", "60s")  # fmt: skip
+    found = json.loads(done.stdout)
+    assert (found["state"], found["strategy"], found["goal"]["subject_to"]) == (
+        "confirmed", "grid", ["memory < 200MiB"],
+    )  # fmt: skip
+    assert found["seconds"]["spent"] <= 66
+
+
+def test_conditions_that_nobody_keeps_have_their_own_exit_code(call: Call) -> None:
+    done = call("tune", "s.yaml", "--subject-to", "memory < 1MiB")
+    assert done.exit_code == errors.EXIT_GATE_FAILED, done.output
+    assert "No candidate surely keeps memory < 1MiB" in done.stdout
+    assert "Nearest is" in done.stdout
+    assert "beyond the limit" in done.stdout
+
+
+def test_what_was_stopped_is_kept_told_and_gone_on_with(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.most = 4  # type: ignore[attr-defined]
+    done = call("tune", "s.yaml")
+    assert done.exit_code == errors.EXIT_INTERRUPTED, done.output
+    assert "not confirmed" in done.stdout
+    assert "go on with: celery-bench tune --resume" in done.stderr
+    monkeypatch.most = 0  # type: ignore[attr-defined]
+    done = call("tune", "--resume", "latest")
+    assert done.exit_code == errors.EXIT_OK, done.output
+    assert "fresh" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["s.yaml", "--budget", "2s"], "2 s is too short"),
+        (["s.yaml", "--maximize", "makespan"], "makespan is better low"),
+        (["s.yaml", "--minimize", "cost"], "cost needs a price"),
+        (["s.yaml", "--subject-to", "p99(respond) < 1s"], "there is no metric"),
+        (["flood.yaml", "--subject-to", "p99(response) < 1s"], "place in the queue"),
+        (["plain.yaml"], "nothing to tune"),
+        (["s.yaml", "--only", "workers.pool=solo"], "no cell has"),
+        (["--resume", "latest"], "there are no runs"),
+        ([], "No scenario was given"),
+        (["s.yaml", "--resume", "latest"], "as it was asked"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_sentence(call: Call, words: list[str], message: str) -> None:
+    error = call("tune", *words).exception
+    assert isinstance(error, errors.UsageError)
+    assert message in str(error)
+    assert error.hint
+
+
+def test_a_run_that_is_no_search_is_not_resumed_as_one(call: Call) -> None:
+    assert call("run", "plain.yaml", "--repeats", "1", "--no-report").exit_code == 0
+    error = call("tune", "--resume", "latest").exception
+    assert isinstance(error, errors.UsageError)
+    assert "is no search" in str(error)
