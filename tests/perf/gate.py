@@ -77,6 +77,8 @@ JOBS = (
     Job(name="20 % more CPU", wanted=30, times=1.20),
     Job(name="every 20th task five times as long", wanted=30, every=20),
 )
+BESIDE = ", beside other work"
+"""Of checks that were measured while people worked on the machine: told apart, and not measured again."""
 
 
 def main(words: Sequence[str]) -> None:
@@ -177,25 +179,31 @@ def service(run: store.Run, trial: str) -> "np.ndarray[Any, Any]":
 
 def table(done: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Shares with their Clopper–Pearson intervals, a row for each job."""
-    names = list(done[0]["simpler"]) if done else []
     yield "| head | checks | called slower | undecided | minutes: median, longest | "
     yield "| --- | --- | --- | --- | --- |"
-    for job in JOBS:
-        mine = [each for each in done if each["job"] == job.name]
-        if not mine:
-            continue
+    for name in names_of(done):
+        mine = [each for each in done if each["job"] == name]
+        wanted = next((f" of {job.wanted}" for job in JOBS if job.name == name), "")
         minutes = [each["seconds"] / 60 for each in mine]
         slower, undecided = (
             share([each["verdict"] == word for each in mine]) for word in ("regression", "undecided")
         )
         spent = f"{median(minutes):.1f}, {max(minutes):.1f}"
-        yield f"| {job.name} | {len(mine)} of {job.wanted} | **{slower}** | {undecided} | {spent} |"
+        yield f"| {name} | {len(mine)}{wanted} | **{slower}** | {undecided} | {spent} |"
+    columns = names_of(done)
     yield ""
-    yield f"| called slower by | {' | '.join(job.name for job in JOBS)} |"
-    yield f"| --- |{' --- |' * len(JOBS)}"
-    for name in names:
-        cells = [[each["simpler"][name] for each in done if each["job"] == job.name] for job in JOBS]
-        yield f"| {name} | {' | '.join(share(cell) if cell else '–' for cell in cells)} |"
+    yield f"| called slower by | {' | '.join(columns)} |"
+    yield f"| --- |{' --- |' * len(columns)}"
+    for name in done[0]["simpler"] if done else ():
+        cells = [[each["simpler"][name] for each in done if each["job"] == column] for column in columns]
+        yield f"| {name} | {' | '.join(map(share, cells))} |"
+
+
+def names_of(done: Sequence[dict[str, Any]]) -> list[str]:
+    """Of all jobs that were measured, in the order of JOBS, those beside other work last."""
+    measured = {each["job"] for each in done}
+    names = [job.name for job in JOBS]
+    return [name for name in (*names, *(f"{name}{BESIDE}" for name in names)) if name in measured]
 
 
 def share(hits: Sequence[bool]) -> str:

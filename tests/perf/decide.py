@@ -1,0 +1,256 @@
+"""Tuners replayed on the recorded grids of docs/perf-decide.jsonl: regret, time, inflation, violations.
+
+Of the blocks of a grid a third is what a search may draw from, a third gives the fresh trials of its
+confirmation, and a third values what was chosen; the best cell is named by all but the last. How the blocks
+are dealt is drawn anew for each replay. Searches get a third of the time that five blocks of the grid take.
+"""
+
+import json
+import random
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, median
+from typing import Any, cast
+
+import click
+import numpy as np
+from grids import KINDS, RAW, Kind
+from report import PAGE, between
+
+from bench import grammar
+from bench.measured import TrialResult
+from bench.model import Cell, Load, Scenario, Setup, TaskCall, Trial, Workers
+from bench.search import tuned
+from bench.search.tune import Tuning
+from bench.store import Run
+
+REPLAYS = 30
+GRID_BLOCKS = 5
+SHARE = 1 / 3
+"""Of the grid's time that a search may spend."""
+
+SETUP = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=1))
+Key = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Recorded trials of a kind of work: cell → block → what was measured."""
+
+    kind: Kind
+    cells: tuple[Cell, ...]
+    trials: Mapping[str, Mapping[int, Mapping[str, Any]]]
+
+    @property
+    def seconds(self) -> float:
+        """Of five blocks of everything."""
+        means = [fmean(t["seconds"] for t in by_block.values()) for by_block in self.trials.values()]
+        return GRID_BLOCKS * sum(means)
+
+    def mean(self, cell: str, blocks: Sequence[int], metric: str = "throughput") -> float:
+        """Geometric, over these blocks."""
+        found = [self.trials[cell][b][metric] for b in blocks if metric in self.trials[cell].get(b, ())]
+        return float(np.exp(np.mean(np.log(found)))) if found else 0.0
+
+    def kept(self, cell: str, blocks: Sequence[int]) -> bool:
+        """Whether the condition holds on average."""
+        if not self.kind.condition:
+            return True
+        condition = grammar.parse(self.kind.condition)
+        return condition.keeps(self.mean(cell, blocks, condition.metric))
+
+    def best(self, blocks: Sequence[int]) -> str:
+        """The best that keeps the condition, by these blocks."""
+        fit = [cell.id for cell in self.cells if self.kept(cell.id, blocks)]
+        return max(fit, key=lambda id: self.mean(id, blocks))
+
+    def find(self, settings: Mapping[str, Any]) -> str:
+        """The cell with these settings, whatever else differs, or the one nearest in concurrency."""
+        pool = settings["workers.pool"]
+        same = [cell for cell in self.cells if cell.settings["workers.pool"] == pool]
+        wanted = settings["workers.concurrency"]
+        return min(same, key=lambda c: abs(float(c.settings["workers.concurrency"]) - wanted)).id
+
+
+def grids() -> list[Grid]:
+    """All that were recorded."""
+    lines = [json.loads(line) for line in RAW.read_text(encoding="utf-8").splitlines()]
+    found = []
+    for kind in KINDS:
+        mine = [line for line in lines if line["kind"] == kind.name]
+        if not mine:
+            continue
+        ids: dict[Key, str] = {}
+        trials: dict[str, dict[int, dict[str, Any]]] = {}
+        for line in mine:
+            id = ids.setdefault(tuple(line["settings"].items()), f"c{len(ids):03}")
+            trials.setdefault(id, {})[line["block"]] = line
+        cells = tuple(_cell(id, dict(key)) for key, id in ids.items())
+        found.append(Grid(kind=kind, cells=cells, trials=trials))
+    return found
+
+
+def _cell(id: str, settings: dict[str, Any]) -> Cell:
+    pool, slots = settings["workers.pool"], settings["workers.concurrency"]
+    workers = Workers(pool=pool, concurrency=slots, prefetch=settings.get("workers.prefetch", 4))
+    return Cell(
+        id=id, settings=settings, setup=Setup(workload=SETUP.workload, load=SETUP.load, fleet=(workers,))
+    )
+
+
+@dataclass
+class Replayed:
+    """Stands for a stored run: trials are drawn from the grid instead of measured."""
+
+    grid: Grid
+    meta: dict[str, Any]
+    scenarios: tuple[Scenario, ...]
+    search: Sequence[int]
+    fresh: Sequence[int]
+    rng: random.Random
+    name: str = "replay"
+    done: list[TrialResult] = field(default_factory=list)
+
+    def results(self) -> list[TrialResult]:
+        """All so far."""
+        return self.done
+
+    def add(self, scenario: Scenario) -> None:
+        """The confirmation."""
+        self.scenarios = (*self.scenarios, scenario)
+
+    def run(self, trial: Trial) -> None:
+        """Draw it from the recorded blocks: trials of one block come from one block."""
+        is_search = trial.scenario == self.scenarios[0].name
+        pool = self.search if is_search else self.fresh
+        blocks = [b for b in pool if b in self.grid.trials[trial.cell.id]]
+        seen = self.grid.trials[trial.cell.id][blocks[trial.block % len(blocks)]]
+        metrics = {name: value for name, value in seen.items() if name not in ("kind", "settings", "block")}
+        self.done.append(
+            TrialResult(
+                trial=trial.id, scenario=trial.scenario, cell=trial.cell.id, block=trial.block,
+                position=trial.position, seed=trial.seed, started_at="", settings=trial.cell.settings,
+                outcome="ok" if seen["ok"] else "failed", timings={"all": seen["seconds"]},
+                metrics={k: float(v) for k, v in metrics.items() if k not in ("ok", "seconds")},
+            )
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One replay: shares (0.05: 5 %); ``inflation`` None where nothing was reported."""
+
+    regret: float
+    time: float
+    inflation: float | None
+    violated: bool
+
+
+def dealt(grid: Grid, rng: random.Random) -> tuple[list[int], list[int], list[int]]:
+    """The blocks in three lots."""
+    blocks = sorted({b for by_block in grid.trials.values() for b in by_block})
+    rng.shuffle(blocks)
+    third = len(blocks) // 3
+    return blocks[:third], blocks[third : 2 * third], blocks[2 * third :]
+
+
+def replay(grid: Grid, strategy: str, seed: int) -> Outcome:
+    """One search with this strategy (as `celery-bench tune` would do it)."""
+    rng = random.Random(seed)
+    search, fresh, value = dealt(grid, rng)
+    condition = [grid.kind.condition] if grid.kind.condition else []
+    default = grid.find({"workers.pool": "prefork", "workers.concurrency": 2})
+    asked: dict[str, Any] = {
+        "metric": "throughput", "maximize": True, "subject_to": condition, "strategy": strategy,
+        "budget": grid.seconds * SHARE, "candidates": [c.id for c in grid.cells], "default": default,
+    }  # fmt: skip
+    scenario = Scenario(name="s", question="?", metric="throughput", repeats=1, cells=grid.cells)
+    world = Replayed(grid, {"tune": asked, "seed": seed}, (scenario,), search, fresh, rng)
+    run = cast("Run", world)
+    tuning = Tuning(
+        run, goal=tuned.goal_of(run), candidates=asked["candidates"], default=default, name=strategy,
+        seed=seed, budget=asked["budget"], clock=lambda: 0.0,
+    )  # fmt: skip
+    for trial in tuning.trials():
+        world.run(trial)
+    found = tuned.of_run(run)
+    chosen = found.advised if found.state in (tuned.CONFIRMED, tuned.SEARCHED) else None
+    reported = found.estimates[chosen]["throughput"].point if chosen else None
+    return _outcome(grid, chosen or default, [*search, *fresh], value, found.spent, reported)
+
+
+def _outcome(
+    grid: Grid,
+    chosen: str,
+    known: Sequence[int],
+    value: Sequence[int],
+    seconds: float,
+    reported: float | None,
+) -> Outcome:
+    worth = grid.mean(chosen, value)
+    return Outcome(
+        regret=1 - worth / grid.mean(grid.best(known), value),
+        time=seconds / grid.seconds,
+        inflation=None if reported is None else reported / worth - 1,
+        violated=not grid.kept(chosen, value),
+    )
+
+
+def fixed(grid: Grid, rule: str, seed: int) -> Outcome:
+    """Celery's default, the rule of thumb, one block of the grid, or all of the search's blocks."""
+    search, fresh, value = dealt(grid, random.Random(seed))
+    if rule == "Celery's default":
+        chosen, seconds, reported = (
+            grid.find({"workers.pool": "prefork", "workers.concurrency": 2}),
+            0.0,
+            None,
+        )
+    elif rule == "rule of thumb":
+        chosen, seconds, reported = grid.find(grid.kind.thumb), 0.0, None
+    else:
+        blocks = search[:1] if rule == "grid once" else search
+        chosen = grid.best(blocks)
+        seconds = len(blocks) * grid.seconds / GRID_BLOCKS
+        reported = grid.mean(chosen, blocks)
+    return _outcome(grid, chosen, [*search, *fresh], value, seconds, reported)
+
+
+RULES = ("Celery's default", "rule of thumb", "grid once", "grid, 3 blocks")
+STRATEGIES = ("auto", "race", "model", "random", "optuna")
+
+
+def table(found: Mapping[str, Sequence[Outcome]]) -> Iterator[str]:
+    """A row for each way to choose, over all kinds of work."""
+    yield "| way | regret: median | 90th percentile | time of the grid | inflation | violations |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, outcomes in found.items():
+        regrets = [o.regret for o in outcomes]
+        told = [o.inflation for o in outcomes if o.inflation is not None]
+        inflation = f"{fmean(told) * 100:+.1f} %" if told else "–"
+        yield (
+            f"| {name} | {median(regrets) * 100:.1f} % | {np.percentile(regrets, 90) * 100:.1f} %"
+            f" | {fmean(o.time for o in outcomes) * 100:.0f} % | {inflation}"
+            f" | {sum(o.violated for o in outcomes)} of {len(outcomes)} |"
+        )
+
+
+def main(words: Sequence[str]) -> None:
+    """Replay everything and write the table; a number: how many replays of each."""
+    replays = next((int(word) for word in words if word.isdecimal()), REPLAYS)
+    recorded = grids()
+    found: dict[str, list[Outcome]] = {}
+    for grid in recorded:
+        for rule in RULES:
+            found.setdefault(rule, []).extend(fixed(grid, rule, seed) for seed in range(replays))
+        for strategy in STRATEGIES:
+            done = [replay(grid, strategy, seed) for seed in range(replays)]
+            found.setdefault(strategy, []).extend(done)
+            click.echo(f"{grid.kind.name}, {strategy}: {median(o.regret for o in done) * 100:.1f} %")
+    text = "\n".join(table(found))
+    click.echo(text)
+    PAGE.write_text(between(PAGE.read_text(), "tuner", text))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
