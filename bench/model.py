@@ -306,6 +306,11 @@ class Scenario:
     """Of a ``core_hour`` and a ``gib_hour``, in any currency."""
 
     @property
+    def has_tune(self) -> bool:
+        """Whether the file says what ``tune`` should search."""
+        return any(line.startswith("tune:") for line in self.source.splitlines())
+
+    @property
     def axes(self) -> tuple[str, ...]:
         """Paths that differ between cells, in the order of the file."""
         return tuple(dict.fromkeys(path for cell in self.cells for path in cell.settings))

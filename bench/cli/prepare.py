@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli.common import console, echo_json, load
+from bench.cli.common import console, echo_json, load, load_space
 from bench.errors import EXIT_ENVIRONMENT, EXIT_INCONCLUSIVE, EXIT_OK
 
 
@@ -16,11 +16,12 @@ def validate(files: tuple[str, ...]) -> None:
     from bench import plan as plans
     from bench.units import format_duration, plural
 
-    for scenario in load(files):
+    for file, scenario in zip(files, load(files), strict=True):
         trials = len(scenario.cells) * scenario.repeats
         about = format_duration(plans.estimate_seconds([scenario]))
         size = f"{plural(len(scenario.cells), 'cell')} × {scenario.repeats} = {plural(trials, 'trial')}"
-        click.echo(f"{scenario.name}: {size}, about {about}")
+        searched = f"; tune: {len(load_space(file).candidates)} candidates" if scenario.has_tune else ""
+        click.echo(f"{scenario.name}: {size}, about {about}{searched}")
 
 
 @click.command()

@@ -79,6 +79,8 @@ def run(
     else:
         _refuse_with_resume(files=files, sets=sets, only=only, repeats=repeats, seed=seed, quick=quick)
         old = store.open_run(places["results"], resume)
+        if "tune" in old.meta:
+            raise UsageError(f"{old.name} is a search.", f"celery-bench tune --resume {resume}")
         scenarios, seed = _as_before(old, broker), int(old.meta["seed"])
     session.preflight(scenarios)
     planned = plans.trials(scenarios, seed)

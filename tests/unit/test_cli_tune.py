@@ -121,3 +121,12 @@ def test_a_run_that_is_no_search_is_not_resumed_as_one(call: Call) -> None:
     error = call("tune", "--resume", "latest").exception
     assert isinstance(error, errors.UsageError)
     assert "is no search" in str(error)
+
+
+def test_a_search_is_not_resumed_as_a_run_and_validate_counts_its_candidates(call: Call) -> None:
+    assert call("tune", "s.yaml").exit_code == errors.EXIT_OK
+    error = call("run", "--resume", "latest").exception
+    assert isinstance(error, errors.UsageError)
+    assert "is a search" in str(error)
+    assert "tune: 5 candidates" in call("validate", "s.yaml").stdout
+    assert "tune" not in call("validate", "plain.yaml").stdout
