@@ -13,12 +13,14 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import median
 from typing import Any
 
 import numpy as np
 from scipy import special
 from scipy.stats import qmc
 
+from bench import plan
 from bench.effects import MARGIN
 from bench.grammar import text_of
 from bench.model import Cell, Label
@@ -29,6 +31,9 @@ OF_A_KIND = 3
 """Candidates of each kind (a combination of everything that is no number) that are tried first."""
 
 MOST_FIRST = 20
+
+LONG = 1.5
+"""Times the median trial of its kind: longer ones are not among the first."""
 
 WORTHWHILE = 0.003
 """Expected improvement of the logarithm below which the untried are left alone: 0.3 %."""
@@ -47,7 +52,8 @@ class Model:
         self._ids = tuple(cell.id for cell in cells)
         self._x, kinds = features([cell.settings for cell in cells])
         usual = [self._ids.index(default)] if default in self._ids else []
-        self._first = list(dict.fromkeys([*usual, *_first(self._x, kinds, seed)]))
+        seconds = [plan.trial_seconds(cell.setup) for cell in cells]
+        self._first = list(dict.fromkeys([*usual, *_first(self._x, kinds, seconds, seed)]))
         self._known: tuple[int, Belief] | None = None
 
     @property
@@ -130,11 +136,16 @@ def _logarithms(path: str, values: Sequence[float]) -> Floats:
     return np.asarray((x - x.min()) / (np.ptp(x) or 1.0))
 
 
-def _first(x: Floats, kinds: Sequence[tuple[str, ...]], seed: int) -> list[int]:
-    """Of each kind the candidates nearest to points that fill the space evenly (Halton)."""
+def _first(x: Floats, kinds: Sequence[tuple[str, ...]], seconds: Sequence[float], seed: int) -> list[int]:
+    """Of each kind the candidates nearest to points that fill the space evenly (Halton), but for those whose
+    trial would take long: nobody expects them to be best, and the time of one buys several others.
+    """
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, kind in enumerate(kinds):
         groups.setdefault(kind, []).append(i)
+    for kind, group in groups.items():
+        longest = LONG * median(seconds[i] for i in group)
+        groups[kind] = [i for i in group if seconds[i] <= longest]
     each = max(1, min(OF_A_KIND, MOST_FIRST // len(groups)))
     points = qmc.Halton(x.shape[1], rng=np.random.default_rng(seed))
     rounds = [points.random(each) for _ in groups]
@@ -154,6 +165,7 @@ def _process(x: Floats, where: Sequence[int], values: Sequence[float]) -> tuple[
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+    from threadpoolctl import threadpool_limits
 
     y = np.asarray(values, dtype=float)
     scale = float(y.std()) or 1.0
@@ -161,10 +173,10 @@ def _process(x: Floats, where: Sequence[int], values: Sequence[float]) -> tuple[
     kernel: Any = ConstantKernel(1.0, (0.05, 50.0)) * Matern([0.5] * x.shape[1], (0.1, 20.0), nu=2.5)
     kernel += WhiteKernel(noise, (noise / 64, noise * 16))
     process = GaussianProcessRegressor(kernel, normalize_y=False, random_state=0)
-    with warnings.catch_warnings():
+    with threadpool_limits(1), warnings.catch_warnings():  # matrices this small are faster on one core
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length scale at its bound: it does not matter
         process.fit(x[list(where)], (y - y.mean()) / scale)
-    mean, covariance = process.predict(x, return_cov=True)
+        mean, covariance = process.predict(x, return_cov=True)
     own = math.exp(process.kernel_.theta[-1])
     covariance = covariance - own * np.eye(len(x))
     return mean * scale + y.mean(), covariance * scale**2, math.sqrt(own) * scale

@@ -27,6 +27,9 @@ CONFIRMED = "-confirmed"
 BLOCKS, LEAST_BLOCKS = 5, 3
 """Of the confirmation; the fewer where the budget is short."""
 
+SPARE = 1.1
+"""Times the seconds of its trials are kept for the confirmation: some will take longer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -139,7 +142,7 @@ class Tuning:
         choice = choose(self.strategy.belief(history), history)
         ids = [self._default] + ([choice.winner, choice.runner_up or choice.winner] if choice else [])
         seconds = self._seconds(history)
-        whole = BLOCKS * sum(map(seconds, ids))
+        whole = SPARE * BLOCKS * sum(map(seconds, ids))
         return whole if whole < self._budget / 3 else whole / BLOCKS * LEAST_BLOCKS
 
 
