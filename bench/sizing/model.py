@@ -46,8 +46,9 @@ KNOTS = 48
 class Model:
     """``services``: seconds of tasks alone, as measured; ``law``: of their mean, with what the cores do not
     explain. CPU seconds a task: ``work_s`` inside its slot, ``domain_s`` of all that shares its domain's
-    cores, ``total_s`` of everything on the host, ``broker_s`` of the broker alone. ``node_bytes`` and ``slot_bytes`` are None without a measurement.
-    ``widest``: most slots of a domain that were measured, on ``cores``.
+    cores, ``total_s`` of everything on the host, ``broker_s`` of the broker alone. ``node_bytes`` and
+    ``slot_bytes`` are None without a measurement. ``widest``: most slots of a domain that were measured, on
+    ``cores``.
     """
 
     services: Floats

@@ -18,7 +18,7 @@ Floats = NDArray[np.floating[Any]]
 LEVELS: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 SETTLING = 0.2
 """Share of the simulated tasks at the start that is left out: the queue begins empty."""
-TASKS = (8_000, 40_000)
+TASKS = (8_000, 24_000)
 """Fewest and most tasks of a simulation."""
 LEAST_S = 20.0
 SERVICES = 60
