@@ -75,7 +75,7 @@ class Plans:
     run: str
     ask: Ask
     plans: tuple[Plan, ...]
-    refused: tuple[tuple[Family, str], ...]
+    refused: tuple[tuple[Family, str], ...] = ()
 
     @property
     def best(self) -> Plan:
@@ -162,6 +162,8 @@ def _curve(model: Model, ask: Ask, layout: Layout) -> Curve:
 def _choices(model: Model, ask: Ask, layout: Layout) -> Iterator[Choice]:
     """Fewer and more nodes of the same kind, on as many hosts as they need."""
     room = -(-layout.nodes // layout.hosts)
+    if layout.hosts == 1:
+        room = advise.per_host(model, ask.host, layout.concurrency)
     for nodes in sorted({max(1, round(share * layout.nodes)) for share in NODES}):
         hosts = min(nodes, -(-nodes // room))
         own = Layout(nodes=nodes, concurrency=layout.concurrency, prefetch=layout.prefetch, hosts=hosts)

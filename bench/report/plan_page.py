@@ -1,0 +1,48 @@
+"""A plan as a folder: ``index.html``, ``plan.md``, ``plan.json`` and the pictures."""
+
+from pathlib import Path
+
+from bench.report import draw_plan, folder, labels, page, plans
+from bench.report.charts import Chart, slug
+from bench.report.plans import Told
+
+
+def write(found: Told, reports_root: Path) -> Path:
+    """Write ``reports_root/plan-…/`` and return its ``index.html``.
+
+    Raises EnvironmentFault where nothing can be written.
+    """
+    name = f"plan-{slug(found.plans.run)}"
+    return folder.write(reports_root, name, lambda path: _fill(found, path))
+
+
+def _fill(found: Told, path: Path) -> None:
+    metric = labels.metric_text(found.ask.slo.metric)
+    charts = [
+        Chart(
+            name="rate",
+            title=f"{metric[0].upper()}{metric[1:]} against the rate",
+            caption="What the planned workers are expected to do as the rate rises to all they get through."
+            " Left of the knee more rate costs little time, right of it much. Hollow dots are trials with"
+            " just these workers; where they lie off the line, trust them.",
+            figure=lambda: draw_plan.curve(found),
+        ),
+        Chart(
+            name="slowdown",
+            title="How busy slots slow each other down",
+            caption="Each dot is a trial: how long its tasks took, among how many busy slots. The line is what"
+            " the plan was made with: what the cores explain, and the Universal Scalability Law for the rest.",
+            figure=lambda: draw_plan.slowdown(found),
+        ),
+    ]
+    page.fill(
+        path, "plan", plans.as_markdown(found), plans.as_json(found),
+        title=plans.title(found),
+        sentence=plans.sentence(found.best),
+        facts=[*plans.facts(found.best), *plans.others(found)],
+        command="\n".join(plans.lines(found.best)),
+        pictures=page.pictures(charts, path),
+        grids=plans.grids(found),
+        doubts=found.best.doubts,
+        how=plans.how(),
+    )  # fmt: skip
