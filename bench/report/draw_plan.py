@@ -87,9 +87,9 @@ def slowdown(found: Told) -> "Figure":
     most = 2 * fitted.widest
     line = fitted.law.one * fitted.slowdown(most, fitted.cores)[1:]
     at = np.arange(1, most + 1)
-    known = at <= fitted.widest
-    axes.plot(at[known], line[known], color=colour, lw=1.8)
-    axes.plot(at[fitted.widest - 1 :], line[fitted.widest - 1 :], color=colour, lw=1.8, linestyle=(0, (4, 2)))
+    seen = int(max(s.busy for s in samples))
+    axes.plot(at[:seen], line[:seen], color=colour, lw=1.8)
+    axes.plot(at[seen - 1 :], line[seen - 1 :], color=colour, lw=1.8, linestyle=(0, (4, 2)))
     means = [float(s.services.mean()) for s in samples]
     axes.plot([s.busy for s in samples], means, "o", ms=4, color=palette.INK, mfc=palette.PAPER, mew=1.1)
     axes.set_xlim(0, most * 1.03)

@@ -30,8 +30,9 @@ def _fill(found: Told, path: Path) -> None:
         Chart(
             name="slowdown",
             title="How busy slots slow each other down",
-            caption="Each dot is a trial: how long its tasks took, among how many busy slots. The line is what"
-            " the plan was made with: what the cores explain, and the Universal Scalability Law for the rest.",
+            caption="Each dot is a trial: how long its tasks took, among how many busy slots. The line is"
+            " what the plan was made with: what the cores explain, and for the rest the Universal"
+            " Scalability Law.",
             figure=lambda: draw_plan.slowdown(found),
         ),
     ]

@@ -142,7 +142,9 @@ def what_if(plan: Plan) -> list[Grid]:
             title=f"What if: {labels.metric_text(ask.slo.metric)} (✗ the SLO is not kept)",
             corner=corner, columns=("hosts", "memory", *rates), rows=tuple(times), best=planned,
         ),
-        Grid(title="What if: busy slots", corner=corner, columns=tuple(rates), rows=tuple(busy), best=planned),
+        Grid(
+            title="What if: busy slots", corner=corner, columns=tuple(rates), rows=tuple(busy), best=planned,
+        ),
     ]  # fmt: skip
 
 

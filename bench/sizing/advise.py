@@ -241,7 +241,7 @@ def _unreachable(model: Model, ask: Ask, concurrency: int, prefetch: int) -> Usa
         layout = Layout(nodes=ask.nodes, concurrency=concurrency, prefetch=prefetch, hosts=hosts)
         most = units.format_rate(capacity(model, layout, ask.host.cores))
         return UsageError(
-            f"{units.plural(ask.nodes, 'node')} with concurrency {concurrency} do not keep {ask.slo} at"
+            f"{units.plural(ask.nodes, 'node')} with concurrency {concurrency} cannot keep {ask.slo} at"
             f" {units.format_rate(ask.held)}: all they get through is {most}.",
             "Leave out --nodes to be told how many do.",
         )
