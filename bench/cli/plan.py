@@ -79,10 +79,10 @@ def plan(
     from bench.sizing.advise import Ask
     from bench.sizing.burst import parse as parse_burst
 
-    wanted = _parsed(parse_slo, slo)
-    expected = _parsed(parse_burst, burst) if burst is not None else None
+    wanted = _parsed(parse_slo, slo, "--slo 'p95(response) < 2s'")
+    expected = _parsed(parse_burst, burst, "--burst '3x for 10m every 1h'") if burst is not None else None
     at = _rate(rate)
-    sizes = _parsed(_sizes, host) if host is not None else {}
+    sizes = _parsed(_sizes, host, "--host cores=8,memory=16GiB") if host is not None else {}
     source = store.open_run(places["results"], run)
     ask = Ask(
         rate=at, slo=wanted, headroom=headroom, host=_host({**_of_run(source), **sizes}), arrivals=arrivals,
@@ -98,19 +98,18 @@ def plan(
 T = TypeVar("T")
 
 
-def _parsed(parse: Callable[[str], T], text: str) -> T:
-    """What the text says; UsageError with what to write instead."""
+def _parsed(parse: Callable[[str], T], text: str, example: str) -> T:
+    """What the text says. Raises UsageError."""
     try:
         return parse(text)
     except ValueError as error:
-        message, _, hint = str(error).rpartition(": ")
-        raise UsageError(message or hint, hint if message else "") from None
+        raise UsageError(f"{str(error).rstrip('.')}.", f"As in {example}") from None
 
 
 def _rate(text: str) -> float:
     from bench import units
 
-    rate = _parsed(units.rate, text)
+    rate = _parsed(units.rate, text, "--rate 500/s")
     if not 0 < rate < float("inf"):
         raise UsageError(f"A rate of {text} needs no workers.", "Write how many tasks come: --rate 500/s")
     return rate
@@ -124,7 +123,7 @@ def _sizes(text: str) -> dict[str, float]:
     for part in text.split(","):
         name, equals, value = (word.strip() for word in part.partition("="))
         if name not in ("cores", "memory") or not equals:
-            raise ValueError(f"{text!r} is not a host: write cores=8,memory=16GiB")
+            raise ValueError(f"{text!r} is not a host")
         found[name] = units.size(value) if name == "memory" else _cores(value)
         if not found[name] > 0:
             raise ValueError(f"{text!r} is not a host: {name} must be above 0")
@@ -135,7 +134,7 @@ def _cores(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a number of cores: write cores=8") from None
+        raise ValueError(f"{text!r} is not a number of cores") from None
 
 
 def _of_run(source: "Run") -> dict[str, float]:

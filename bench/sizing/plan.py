@@ -18,8 +18,9 @@ LOADS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.89, 0.92, 0.95, 0.97
 """Shares of the capacity at which the curve is simulated."""
 RATES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 """Of the table of what if, times the wanted rate."""
-NODES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-"""Of the same table, times the planned nodes."""
+NODES = (0.5, 0.75, 1.5, 2.0)
+NEAR = (-1, 0, 1, 2)
+"""Of the same table: times the planned nodes, and so many more."""
 BROKER_CORES = 0.8
 """Of a broker's one thread, from which on its own queue counts: as in the doubt broker-busy."""
 FEW_TRIALS = 3
@@ -164,7 +165,8 @@ def _choices(model: Model, ask: Ask, layout: Layout) -> Iterator[Choice]:
     room = -(-layout.nodes // layout.hosts)
     if layout.hosts == 1:
         room = advise.per_host(model, ask.host, layout.concurrency)
-    for nodes in sorted({max(1, round(share * layout.nodes)) for share in NODES}):
+    wanted = {round(share * layout.nodes) for share in NODES} | {layout.nodes + more for more in NEAR}
+    for nodes in sorted(nodes for nodes in wanted if nodes > 0):
         hosts = min(nodes, -(-nodes // room))
         own = Layout(nodes=nodes, concurrency=layout.concurrency, prefetch=layout.prefetch, hosts=hosts)
         yield Choice(

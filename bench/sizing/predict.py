@@ -23,6 +23,8 @@ TASKS = (8_000, 24_000)
 LEAST_S = 20.0
 SERVICES = 60
 """Mean service times that a simulation lasts at least, if that is no more tasks than ``TASKS``."""
+NEGLIGIBLE = 1.002
+"""A slowdown of all slots below which none is simulated, which takes a fifth of the time."""
 RESAMPLES = 40
 """Models from resampled trials: their spread is known to 1/√(2·40), a ninth."""
 CONFIDENCE = 0.95
@@ -75,6 +77,7 @@ def fleet(model: Model, layout: Layout, cores: float) -> Fleet:
     """The layout as it is simulated."""
     domains = layout.nodes if model.by_node else min(layout.hosts, layout.nodes)
     widest = -(-layout.nodes // domains) * layout.concurrency
+    slowdown = model.slowdown(widest, cores).tolist()
     return Fleet(
         nodes=layout.nodes,
         concurrency=layout.concurrency,
@@ -83,7 +86,7 @@ def fleet(model: Model, layout: Layout, cores: float) -> Fleet:
         consumer_s=model.consumer_s,
         dispatch_s=model.dispatch_s,
         domains=domains,
-        slowdown=tuple(model.slowdown(widest, cores).tolist()),
+        slowdown=tuple(slowdown) if slowdown[-1] > NEGLIGIBLE else (),
     )
 
 
@@ -93,7 +96,8 @@ def capacity(model: Model, layout: Layout, cores: float) -> float:
     """
     own = fleet(model, layout, cores)
     busy = np.arange(1, own.widest + 1)
-    best = float((busy / np.array(own.slowdown[1:])).max()) / (model.law.one + model.dispatch_s)
+    slower = np.array(own.slowdown[1:]) if own.slowdown else np.ones(own.widest)
+    best = float((busy / slower).max()) / (model.law.one + model.dispatch_s)
     return min(
         best * layout.nodes * layout.concurrency / own.widest,
         layout.nodes / model.consumer_s if model.consumer_s else math.inf,
