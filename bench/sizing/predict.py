@@ -113,13 +113,13 @@ def predict(
     ``cores`` of each host. The same seed gives the same arrivals and services, so layouts can be compared.
     """
     limit = capacity(model, layout, cores)
-    busy = rate * (float(model.services.mean()) + model.dispatch_s) / layout.slots
+    busy = rate * float(model.services.mean()) / layout.slots
     used = rate * model.total_s / (cores * layout.hosts)
     if rate >= limit:
         return Prediction(rate=rate, metrics={}, utilisation=min(1.0, busy), cpu=min(1.0, used))
     course = course_of(model, layout, rate, cores, arrivals=arrivals, seed=seed)
     settled = slice(int(SETTLING * course.arrived.size), None)
-    took = float((course.ended - course.started)[settled].mean()) + model.dispatch_s
+    took = float((course.ended - course.started)[settled].mean())
     return Prediction(
         rate=rate,
         metrics=_metrics(course, settled),
