@@ -160,8 +160,8 @@ def _metrics(course: Course, settled: slice) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resampled:
-    """Models of resampled trials, and by how much one more trial may be off, each as a factor of all times:
-    ``off``. ``widen``: what the spread is multiplied with for the interval; None: too few trials.
+    """Models of resampled trials, and by how much one more trial may be ``off``, as a factor of all times.
+    ``widen``: half-width of the interval in standard deviations; None: too few trials.
     """
 
     models: tuple[Model, ...] = ()
@@ -171,8 +171,8 @@ class Resampled:
 
 def resampled(family: Family, cores: float, *, seed: int = 1, times: int = RESAMPLES) -> Resampled:
     """Trials are drawn with replacement within their cell, tasks never: those of one trial share its minute
-    of the host's life. Resampling n trials shows (n − 1)/n of their variance, which ``widen`` makes good, and
-    gives t instead of normal quantiles for so few.
+    of the host's life. Deviations of n trials from the means of their cells show (n − cells)/n of their
+    variance, which ``off`` makes good.
     """
     by_cell: dict[str, list[float]] = {}
     for sample in family.samples:
@@ -185,8 +185,8 @@ def resampled(family: Family, cores: float, *, seed: int = 1, times: int = RESAM
     grow = math.sqrt(trials / (trials - cells))
     return Resampled(
         models=tuple(fit(family, cores, rng) for _ in range(times)),
-        off=tuple(np.exp(rng.choice(left, times)).tolist()),
-        widen=grow * float(special.stdtrit(trials - cells, 0.5 + CONFIDENCE / 2)),
+        off=tuple(np.exp(grow * rng.choice(left, times)).tolist()),
+        widen=float(special.stdtrit(trials - cells, 0.5 + CONFIDENCE / 2)),
     )
 
 

@@ -10,8 +10,11 @@ from click.testing import CliRunner, Result
 
 from bench import analyse, errors, model, plan, scenario, store
 from bench.cli import cli
+from bench.report import plans
 from bench.run.fake import Fake
-from bench.sizing import predict
+from bench.search.step import Slo
+from bench.sizing import advise, evidence, predict, verify
+from bench.sizing import plan as sizing
 
 Call = Callable[..., Result]
 HEAD = "question: How many?\nworkload: {task: io.sleep, kwargs: {seconds: 0.05}}\n"
@@ -168,3 +171,31 @@ def test_what_cannot_be_verified_here_is_planned_all_the_same(call: Call) -> Non
     done = call("one", *ASK, "--host", "cores=64,memory=64GiB", "--verify")
     assert done.exit_code == errors.EXIT_INCONCLUSIVE
     assert "Not verified: it is for a host of 64 cores" in done.output and "× prefork -c" in done.output
+
+
+def test_the_others_are_told_with_their_memory(call: Call) -> None:
+    text = " ".join(call("pools", *ASK, "--burst", "3x for 10m every 1h").output.split())
+    assert "Also holds: " in text and "It needs " in text
+    assert "Burst 3x for 10 min 0 s every 1 h 0 min (300/s)" in text
+
+
+def test_prediction_and_measurement_stand_side_by_side(results: Path) -> None:
+    run = store.open_run(results, "one")
+    cells = [cell for asked in run.scenarios for cell in asked.cells]
+    ask = advise.Ask(
+        rate=40.0, slo=Slo(metric="p95(response)", limit=0.2), headroom=0.0,
+        host=predict.Host(cores=2, memory=2**33),
+    )  # fmt: skip
+    found = sizing.of("one", list(evidence.families(run, cells)), ask, 2)
+    asked = verify.scenario(found.best, "one")
+    trials = plan.trials([asked], 3)
+    checked = verify.compare(found.best, [analyse.result(t, Fake()(t)) for t in trials])
+    told = plans.Told(plans=found, verified=checked, run="check")
+    by_metric = {one.metric: one for one in checked}
+    assert by_metric["throughput"].ratio == pytest.approx(1.0, abs=0.1)
+    assert by_metric["p95(response)"].ratio == pytest.approx(1.0, abs=0.25)
+    assert by_metric["memory"].ratio == pytest.approx(1.0, abs=0.05), "it is the same fake"
+    assert "| measured ÷ predicted |" in plans.as_markdown(told) and "Verified by check" in plans.as_markdown(
+        told
+    )
+    assert [m["metric"] for m in plans.as_json(told)["verified"]["metrics"]] == [c.metric for c in checked]
