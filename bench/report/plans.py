@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 BEHIND = "falls behind"
 """The backlog grows for ever."""
-SIDES = ("", "predicted", "measured", "measured ÷ predicted", "within the interval")
+SIDE = "side"
+SIDES = ("predicted", "measured", "ratio", "as predicted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -189,7 +190,11 @@ def sides(found: Told) -> Grid:
             )
         )
     return Grid(
-        title=f"Verified by {found.run}", corner="", columns=SIDES[1:], rows=tuple(rows), across="side"
+        title=f"Verified by {found.run} (as predicted: within the 95 % interval)",
+        corner="",
+        columns=SIDES,
+        rows=tuple(rows),
+        across=SIDE,
     )
 
 
@@ -230,9 +235,10 @@ def _table(grid: Grid) -> Any:
 
     table = Table(box=None, padding=(0, 1), header_style="dim", title=grid.title, title_justify="left",
                   title_style="bold")  # fmt: skip
-    table.add_column(grid.corner, no_wrap=True)
+    narrow = grid.across != SIDE
+    table.add_column(grid.corner, no_wrap=narrow)
     for heading in grid.columns:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=narrow)
     for row, texts in grid.rows:
         style = "bold" if row in grid.best else ""
         table.add_row(Text(row, style=style), *(Text(text or "–", style=style) for text in texts))

@@ -36,7 +36,7 @@ class Sample:
     the pool's children, ``broker_s``, ``loader_s``. ``services``: seconds of each task; ``busy``: slots of
     its domain that a task found busy, itself among them; ``gap_s``: from a task's end to the next start in
     the same slot while there was a next one. ``rate``: offered (1/s), None where the load has no one rate.
-    ``memory`` in bytes. What was not measured is None.
+    ``memory`` in bytes. ``flood``: all tasks were there from the start. What was not measured is None.
     """
 
     trial: str
@@ -54,6 +54,7 @@ class Sample:
     loader_s: float
     memory: float | None
     metrics: Mapping[str, float]
+    flood: bool = False
 
     @property
     def slots(self) -> int:
@@ -149,6 +150,7 @@ def _sample(run: store.Run, cell: Cell, result: TrialResult, by_node: bool) -> S
         loader_s=per_task.get("loader", 0.0),
         memory=result.metrics.get("memory"),
         metrics=result.metrics,
+        flood=load.shape == "flood",
     )
 
 

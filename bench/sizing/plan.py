@@ -4,10 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench import units
 from bench.errors import UsageError
 from bench.measured import Doubt
-from bench.sizing import advise, evidence
+from bench.sizing import advise, doubts, evidence
 from bench.sizing.advise import Ask
 from bench.sizing.burst import Burst, Ridden, ride
 from bench.sizing.evidence import Family, Sample
@@ -16,14 +15,11 @@ from bench.sizing.predict import Layout, Prediction, capacity, predict, resample
 
 LOADS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.89, 0.92, 0.95, 0.97)
 """Shares of the capacity at which the curve is simulated."""
-RATES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+RATES = (0.5, 0.75, 1.0, 1.5, 2.0)
 """Of the table of what if, times the wanted rate."""
 NODES = (0.5, 0.75, 1.5, 2.0)
 NEAR = (-1, 0, 1, 2)
 """Of the same table: times the planned nodes, and so many more."""
-BROKER_CORES = 0.8
-"""Of a broker's one thread, from which on its own queue counts: as in the doubt broker-busy."""
-FEW_TRIALS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +141,7 @@ def one(family: Family, ask: Ask, cores: float, burst: Burst | None = None) -> P
         curve=_curve(model, ask, layout),
         choices=tuple(_choices(model, ask, layout)),
         measured=tuple(evidence.offered(family, layout.nodes, layout.concurrency, layout.prefetch)),
-        doubts=tuple(_doubts(family, model, ask, layout)),
+        doubts=tuple(doubts.of(family, model, ask, layout)),
         ridden=ride(model, ask, layout, burst) if burst else None,
     )
 
@@ -176,55 +172,4 @@ def _choices(model: Model, ask: Ask, layout: Layout) -> Iterator[Choice]:
                 predict(model, own, share * ask.rate, ask.host.cores, arrivals=ask.arrivals)
                 for share in RATES
             ),
-        )
-
-
-def _doubts(family: Family, model: Model, ask: Ask, layout: Layout) -> Iterator[Doubt]:
-    """What of the plan rests on more than was measured."""
-    domains = layout.nodes if model.by_node else layout.hosts
-    widest = -(-layout.nodes // domains) * layout.concurrency
-    if widest > model.widest:
-        yield Doubt(
-            kind="extrapolated",
-            text=f"{widest} slots share a {'node' if model.by_node else 'host'}; at most {model.widest} were"
-            " measured.",
-            advice="How they slow each other down is extrapolated: measure the planned layout (--verify).",
-        )
-    if ask.host.cores != model.cores:
-        yield Doubt(
-            kind="other-host",
-            text=f"Measured on {units.plural(round(model.cores), 'core')}, planned for"
-            f" {units.plural(round(ask.host.cores), 'core')} a host.",
-            advice="Other cores may be faster or slower: measure on such a host before you buy many.",
-        )
-    need = ask.held * model.broker_s
-    if need > BROKER_CORES:
-        yield Doubt(
-            kind="broker-busy",
-            text=f"At {units.format_rate(ask.held)} the broker needs {need:.1f} cores, and Redis and Valkey"
-            " execute commands on one.",
-            advice="Divide the queue between brokers, or measure with RabbitMQ.",
-        )
-    trials = len(family.samples) / max(1, len({sample.cell for sample in family.samples}))
-    if trials < FEW_TRIALS:
-        yield Doubt(
-            kind="few-trials",
-            text=f"Only {trials:.2g} trials a cell: the interval rests on too little, or there is none.",
-            advice="Measure again with --repeats 5.",
-        )
-    if family.failed:
-        yield Doubt(
-            kind="failed-trials",
-            text=f"{units.plural(family.failed, 'trial')} failed and {'does' if family.failed == 1 else 'do'}"
-            " not count.",
-            advice="celery-bench show says why.",
-        )
-    spoilt = sum(
-        sample.metrics.get("failed", 0.0) + sample.metrics.get("lost", 0.0) for sample in family.samples
-    )
-    if spoilt:
-        yield Doubt(
-            kind="failed-tasks",
-            text=f"{spoilt:g} tasks failed or were lost; their times are in as far as they ended.",
-            advice="Let them succeed first: a failing task is often a shorter or a much longer one.",
         )

@@ -12,7 +12,7 @@ from bench import grammar
 from bench.errors import UsageError
 from bench.model import CHAINED, Load, Setup, TaskCall, Workers
 from bench.search.step import Slo
-from bench.sizing import advise, burst, plan, predict, theory, verify
+from bench.sizing import advise, burst, doubts, plan, predict, theory, verify
 from bench.sizing.advise import Ask
 from bench.sizing.evidence import Family, Sample
 from bench.sizing.model import Model, fit
@@ -254,6 +254,20 @@ def test_slots_that_were_hardly_busy_tell_nothing_of_contention() -> None:
     calm[1] = replace(calm[1], services=calm[1].services * 1.1)
     family = replace(made(trials=1), samples=tuple(calm))
     assert (fit(family, 4).law.sigma, fit(family, 4).law.kappa) == (0.0, 0.0)
+
+
+def test_a_model_that_its_own_floods_disprove_says_so(family: Family) -> None:
+    layout = Layout(nodes=1, concurrency=16, prefetch=1)
+    true = predict.capacity(TRUE, layout, 4)
+
+    def kinds(rate: float) -> list[str]:
+        samples = [
+            replace(s, flood=s.concurrency == 16, metrics={"throughput": rate}) for s in family.samples
+        ]
+        own = replace(family, samples=tuple(samples))
+        return [d.kind for d in doubts.of(own, fit(own, 4), asked(), layout)]
+
+    assert "misfit" not in kinds(true) and "misfit" in kinds(0.6 * true) and "misfit" in kinds(1.6 * true)
 
 
 def test_the_verification_runs_just_the_plan(found: plan.Plan) -> None:
