@@ -13,7 +13,7 @@ from bench.errors import EXIT_INCONCLUSIVE, EXIT_INTERRUPTED, EXIT_OK, UsageErro
 
 if TYPE_CHECKING:
     from bench.model import Cell
-    from bench.report.plans import Told
+    from bench.report.plan_words import Told
     from bench.sizing.advise import Ask
     from bench.sizing.burst import Burst
     from bench.sizing.plan import Plans
@@ -75,6 +75,7 @@ def plan(
     """
     from bench import store
     from bench.report import plan_page, plans
+    from bench.report.plan_words import Told
     from bench.search.step import parse as parse_slo
     from bench.sizing.advise import Ask
     from bench.sizing.burst import parse as parse_burst
@@ -88,7 +89,7 @@ def plan(
         rate=at, slo=wanted, headroom=headroom, host=_host({**_of_run(source), **sizes}), arrivals=arrivals,
         nodes=nodes, concurrency=concurrency, prefetch=prefetch,
     )  # fmt: skip
-    told, code = plans.Told(plans=_plans(source, ask, only, expected)), EXIT_OK
+    told, code = Told(plans=_plans(source, ask, only, expected)), EXIT_OK
     if verify:
         told, code = _verified(told, places["results"])
     tell(told, plans, "json" if as_json else form, lambda: plan_page.write(told, places["reports"]))

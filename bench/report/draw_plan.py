@@ -7,7 +7,7 @@ import numpy as np
 from bench import units
 from bench.report import labels, palette, sheet
 from bench.report.draw import LOG_FROM
-from bench.report.plans import Told
+from bench.report.plan_words import Told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from bench.report import draw_plan, folder, labels, page, plans
+from bench.report import draw_plan, folder, labels, page, plan_words, plans
 from bench.report.charts import Chart, slug
-from bench.report.plans import Told
+from bench.report.plan_words import Told
 
 
 def write(found: Told, reports_root: Path) -> Path:
@@ -38,12 +38,12 @@ def _fill(found: Told, path: Path) -> None:
     ]
     page.fill(
         path, "plan", plans.as_markdown(found), plans.as_json(found),
-        title=plans.title(found),
-        sentence=plans.sentence(found.best),
-        facts=[*plans.facts(found.best), *plans.others(found)],
-        command="\n".join(plans.lines(found.best)),
+        title=plan_words.title(found),
+        sentence=plan_words.sentence(found.best),
+        facts=[*plan_words.facts(found.best), *plan_words.others(found)],
+        command="\n".join(plan_words.lines(found.best)),
         pictures=page.pictures(charts, path),
         grids=plans.grids(found),
         doubts=found.best.doubts,
-        how=plans.how(),
+        how=plan_words.how(),
     )  # fmt: skip

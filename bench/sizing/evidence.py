@@ -122,7 +122,7 @@ def _key(cell: Cell) -> str:
 
 def _locked(results: Sequence[TrialResult], setup: Setup) -> bool:
     """Whether the tasks of a node share one core: all run in its main process, which never took more."""
-    if setup.fleet[0].pool == "prefork":
+    if setup.fleet[0].pool in ("prefork", "solo"):  # a slot is a process: more of them are more on the host
         return False
     used = [r.metrics["cpu"] / max(1, len(r.effective)) for r in results if "cpu" in r.metrics]
     return max(used, default=0.0) <= LOCKED

@@ -147,11 +147,12 @@ def check(family: Family) -> None:
         )
     if len(family.widths) < 2:
         (only,) = family.widths
+        axis = "nodes" if setup.fleet[0].pool == "solo" else "concurrency"
         raise UsageError(
             f"Everything was measured with {only} {'slot' if only == 1 else 'slots'}, so how tasks slow each"
             " other down is not known.",
             f"Measure at least two: celery-bench run {family.scenario} --set"
-            f" 'matrix.workers.concurrency=[{only}, {2 * only}]'",
+            f" 'matrix.workers.{axis}=[{only}, {2 * only}]'",
         )
 
 

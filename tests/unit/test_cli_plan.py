@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from bench import analyse, errors, model, plan, scenario, store
 from bench.cli import cli
 from bench.report import plans
+from bench.report.plan_words import Told
 from bench.run.fake import Fake
 from bench.search.step import Slo
 from bench.sizing import advise, evidence, predict, verify
@@ -190,7 +191,7 @@ def test_prediction_and_measurement_stand_side_by_side(results: Path) -> None:
     asked = verify.scenario(found.best, "one")
     trials = plan.trials([asked], 3)
     checked = verify.compare(found.best, [analyse.result(t, Fake()(t)) for t in trials])
-    told = plans.Told(plans=found, verified=checked, run="check")
+    told = Told(plans=found, verified=checked, run="check")
     by_metric = {one.metric: one for one in checked}
     assert by_metric["throughput"].ratio == pytest.approx(1.0, abs=0.1)
     assert by_metric["p95(response)"].ratio == pytest.approx(1.0, abs=0.25)

@@ -226,6 +226,16 @@ def test_which_runs_cannot_be_planned(family: Family, words: str) -> None:
         fit(family, 4)
 
 
+def test_solo_is_scaled_by_nodes() -> None:
+    lone = made(concurrencies=(1,), trials=1, pool="solo")
+    with pytest.raises(UsageError) as told:
+        fit(lone, 4)
+    assert "matrix.workers.nodes=[1, 2]" in told.value.hint
+    samples = [trial(TRUE, 1, n, nodes=nodes) for nodes in (1, 2, 4) for n in range(2)]
+    found = plan.one(replace(lone, samples=tuple(samples)), asked(100.0), 4)
+    assert (found.layout.concurrency, found.layout.nodes >= 7) == (1, True), "120/s × 57 ms are 6.8 slots"
+
+
 def test_the_cheapest_family_comes_first_and_the_others_are_told() -> None:
     heavy = replace(TRUE, node_bytes=500 * MIB)
     one = replace(made(heavy, trials=1), settings={"workers.pool": "heavy"})
