@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from bench.cli import baseline, beliefs, check, compare, export, history, look, prepare, run, tune
+from bench.cli import baseline, beliefs, check, compare, export, history, look, plan, prepare, run, tune
 from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
 
 HELP = """\b
@@ -21,6 +21,7 @@ HELP = """\b
   celery-bench show latest         its numbers again
   celery-bench report latest       its page again
   celery-bench compare A B         two runs against each other: worse, better, same or undecided
+  celery-bench plan latest --rate 500/s --slo "p95(response) < 2s"    how many workers is that?
   celery-bench beliefs             is what people say about Celery so? the page over all runs
 """
 EXIT_CODES = """\b
@@ -63,6 +64,7 @@ for verb in (
     check.check,
     baseline.baseline,
     history.history,
+    plan.plan,
     export.export,
     beliefs.beliefs,
     prepare.doctor,

@@ -103,7 +103,7 @@ def run(
         _tell_kept(target, "Stopped" if fault else "Interrupted", len(planned))
     if fault:
         raise fault
-    sys.exit(_exit_code(target) if whole else EXIT_INTERRUPTED)
+    sys.exit(exit_code(target) if whole else EXIT_INTERRUPTED)
 
 
 def left_of(
@@ -199,7 +199,7 @@ def _tell_kept(run: "Run", why: str, planned: int) -> None:
     click.echo(f"{why}; {told}", err=True)
 
 
-def _exit_code(run: "Run") -> int:
+def exit_code(run: "Run") -> int:
     """What a whole run comes to."""
     if any(not result.ok for result in run.results()):
         return EXIT_TRIAL_FAILED

@@ -29,17 +29,6 @@ def of(view: ScenarioView) -> list[Command]:
 
 def command(setup: model.Setup, label: str, titles: Sequence[str] = ()) -> Command:
     """Lines to paste for the workers of this setup; ``titles``: the kinds of work they are advised for."""
-    lines = []
-    for number, group in enumerate(setup.fleet, start=1):
-        name = f' -n "worker{number}@%h"' if len(setup.groups) > 1 else ""
-        queues = f" -Q {','.join(group.queues)}" if group.queues else ""
-        lines.append(f"celery -A yourapp worker {shlex.join(_told(group))}{name}{queues}")
-    asked = {k: v for group in setup.fleet for k, v in settings.configuration(setup, group).items()}
-    if options := settings.transport_options(setup):
-        asked["broker_transport_options"] = options
-    if setup.routes:
-        asked["task_routes"] = {pattern: {"queue": queue} for pattern, queue in setup.routes.items()}
-    lines += [f"app.conf.{name} = {value!r}" for name, value in asked.items()]
     note = "The settings go into yourapp's configuration. "
     several = [group.nodes for group in setup.fleet if group.nodes > 1]
     if several:
@@ -47,7 +36,22 @@ def command(setup: model.Setup, label: str, titles: Sequence[str] = ()) -> Comma
     if any(group.prefetch == 0 for group in setup.fleet):
         note += "0 is unlimited. It must stand in the configuration: Celery ignores --prefetch-multiplier 0."
     for_what = f"For {labels.listed(titles)}: " if titles else ""
-    return Command(title=f"{for_what}{label}", text="\n".join(lines), note=note.strip())
+    return Command(title=f"{for_what}{label}", text="\n".join(lines(setup)), note=note.strip())
+
+
+def lines(setup: model.Setup) -> list[str]:
+    """How to start one node of each group, and the settings of the app."""
+    told = []
+    for number, group in enumerate(setup.fleet, start=1):
+        name = f' -n "worker{number}@%h"' if len(setup.groups) > 1 else ""
+        queues = f" -Q {','.join(group.queues)}" if group.queues else ""
+        told.append(f"celery -A yourapp worker {shlex.join(_told(group))}{name}{queues}")
+    asked = {k: v for group in setup.fleet for k, v in settings.configuration(setup, group).items()}
+    if options := settings.transport_options(setup):
+        asked["broker_transport_options"] = options
+    if setup.routes:
+        asked["task_routes"] = {pattern: {"queue": queue} for pattern, queue in setup.routes.items()}
+    return told + [f"app.conf.{name} = {value!r}" for name, value in asked.items()]
 
 
 def _told(group: model.Workers) -> list[str]:

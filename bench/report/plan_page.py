@@ -1,0 +1,49 @@
+"""A plan as a folder: ``index.html``, ``plan.md``, ``plan.json`` and the pictures."""
+
+from pathlib import Path
+
+from bench.report import draw_plan, folder, labels, page, plan_words, plans
+from bench.report.charts import Chart, slug
+from bench.report.plan_words import Told
+
+
+def write(found: Told, reports_root: Path) -> Path:
+    """Write ``reports_root/plan-…/`` and return its ``index.html``.
+
+    Raises EnvironmentFault where nothing can be written.
+    """
+    name = f"plan-{slug(found.plans.run)}"
+    return folder.write(reports_root, name, lambda path: _fill(found, path))
+
+
+def _fill(found: Told, path: Path) -> None:
+    metric = labels.metric_text(found.ask.slo.metric)
+    charts = [
+        Chart(
+            name="rate",
+            title=f"{metric[0].upper()}{metric[1:]} against the rate",
+            caption="What the planned workers are expected to do as the rate rises to all they get through."
+            " Left of the knee more rate costs little time, right of it much. Hollow dots are trials with"
+            " just these workers; where they lie off the line, trust them.",
+            figure=lambda: draw_plan.curve(found),
+        ),
+        Chart(
+            name="slowdown",
+            title="How busy slots slow each other down",
+            caption="Each dot is a trial: how long its tasks took, among how many busy slots. The line is"
+            " what the plan was made with: what the cores explain, and for the rest the Universal"
+            " Scalability Law.",
+            figure=lambda: draw_plan.slowdown(found),
+        ),
+    ]
+    page.fill(
+        path, "plan", plans.as_markdown(found), plans.as_json(found),
+        title=plan_words.title(found),
+        sentence=plan_words.sentence(found.best),
+        facts=[*plan_words.facts(found.best), *plan_words.others(found)],
+        command="\n".join(plan_words.lines(found.best)),
+        pictures=page.pictures(charts, path),
+        grids=plans.grids(found),
+        doubts=found.best.doubts,
+        how=plan_words.how(),
+    )  # fmt: skip

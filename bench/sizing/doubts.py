@@ -1,0 +1,95 @@
+"""What of a plan rests on more than was measured, each with what to do about it."""
+
+import math
+from collections.abc import Iterator
+
+from bench import units
+from bench.measured import Doubt
+from bench.sizing.advise import Ask
+from bench.sizing.evidence import Family
+from bench.sizing.model import Model
+from bench.sizing.predict import Layout, capacity
+
+BROKER_CORES = 0.8
+"""Of a broker's one thread, from which on its own queue counts: as in the doubt broker-busy."""
+FEW_TRIALS = 3
+MISFIT = 0.2
+"""Relative difference of a modelled capacity from the throughput of a flood on the same workers, above which
+the plan says so: capacity of a cell differs by 5 to 10 % from one minute of a shared host to the next."""
+
+
+def of(family: Family, model: Model, ask: Ask, layout: Layout) -> Iterator[Doubt]:
+    """What of the plan rests on more than was measured."""
+    domains = layout.nodes if model.by_node else layout.hosts
+    widest = -(-layout.nodes // domains) * layout.concurrency
+    if widest > model.widest:
+        yield Doubt(
+            kind="extrapolated",
+            text=f"{widest} slots share a {'node' if model.by_node else 'host'}; at most {model.widest} were"
+            " measured.",
+            advice="How they slow each other down is extrapolated: measure the planned layout (--verify).",
+        )
+    if ask.host.cores != model.cores:
+        yield Doubt(
+            kind="other-host",
+            text=f"Measured on {units.plural(round(model.cores), 'core')}, planned for"
+            f" {units.plural(round(ask.host.cores), 'core')} a host.",
+            advice="Other cores may be faster or slower: measure on such a host before you buy many.",
+        )
+    yield from _misfit(family, model)
+    need = ask.held * model.broker_s
+    if need > BROKER_CORES:
+        yield Doubt(
+            kind="broker-busy",
+            text=f"At {units.format_rate(ask.held)} the broker needs {need:.1f} cores, and Redis and Valkey"
+            " execute commands on one.",
+            advice="Divide the queue between brokers, or measure with RabbitMQ.",
+        )
+    trials = len(family.samples) / max(1, len({sample.cell for sample in family.samples}))
+    if trials < FEW_TRIALS:
+        yield Doubt(
+            kind="few-trials",
+            text=f"Only {trials:.2g} trials a cell: the interval rests on too little, or there is none.",
+            advice="Measure again with --repeats 5.",
+        )
+    if family.failed:
+        yield Doubt(
+            kind="failed-trials",
+            text=f"{units.plural(family.failed, 'trial')} failed and {'does' if family.failed == 1 else 'do'}"
+            " not count.",
+            advice="celery-bench show says why.",
+        )
+    spoilt = sum(
+        sample.metrics.get("failed", 0.0) + sample.metrics.get("lost", 0.0) for sample in family.samples
+    )
+    if spoilt:
+        yield Doubt(
+            kind="failed-tasks",
+            text=f"{spoilt:g} tasks failed or were lost; their times are in as far as they ended.",
+            advice="Let them succeed first: a failing task is often a shorter or a much longer one.",
+        )
+
+
+def _misfit(family: Family, model: Model) -> Iterator[Doubt]:
+    """Whether the model gets through what floods were seen to get through, on the very workers it is of."""
+    floods: dict[Layout, list[float]] = {}
+    for s in family.samples:
+        if s.flood and "throughput" in s.metrics:
+            layout = Layout(nodes=s.nodes, concurrency=s.concurrency, prefetch=s.prefetch)
+            floods.setdefault(layout, []).append(s.metrics["throughput"])
+    off = {
+        layout: capacity(model, layout, model.cores) / (sum(rates) / len(rates))
+        for layout, rates in floods.items()
+    }
+    worst = max(off, key=lambda layout: abs(math.log(off[layout])), default=None)
+    if worst is None or abs(math.log(off[worst])) <= math.log(1 + MISFIT):
+        return
+    rates = floods[worst]
+    seen = sum(rates) / len(rates)
+    yield Doubt(
+        kind="misfit",
+        text=f"The model lets {units.plural(worst.nodes, 'node')} of {worst.concurrency} slots get through"
+        f" {units.format_rate(off[worst] * seen)}; a flood got through {units.format_rate(seen)}.",
+        advice="Something else limits them (other processes on the host, mostly): measure on an idle one, or"
+        " trust --verify only.",
+    )
