@@ -63,6 +63,7 @@ class Tuning:
         self._budget, self._clock = budget, clock
         self._scenario = run.scenarios[0]
         self._cells = {cell.id: cell for cell in self._scenario.cells}
+        self._first = set(strategy.first(name, [self._cells[id] for id in candidates], goal, seed, default))
         self.strategy = strategy.make(name, [self._cells[id] for id in candidates], goal, seed, default)
 
     @property
@@ -93,13 +94,17 @@ class Tuning:
         return max(self._clock(), sum(sum(r.timings.values()) for r in self._run.results()))
 
     def _searched(self) -> Iterator[tuple[str, int]]:
+        """Until nothing is left to learn, or only time for the confirmation; but whatever a search begins
+        with is tried first, though that should take longer than was estimated.
+        """
         while True:
             history = self.history()
             found = self.strategy.next_trial(history)
             if found is None:
                 return
-            seconds = self._seconds(history)
-            if history and self._spent() + seconds(found[0]) + self._reserve(history) > self._budget:
+            untried = self._first - {t.cell for t in history}
+            needed = self._seconds(history)(found[0]) + (0.0 if untried else self._reserve(history))
+            if history and self._spent() + needed > self._budget:
                 return
             yield found
 

@@ -15,7 +15,7 @@ from bench import analyse
 from bench.events import ENDED, RECEIVED, STARTED, WORKER_LOST
 from bench.run import eventlog
 
-pytestmark = [pytest.mark.real, pytest.mark.alone]
+pytestmark = pytest.mark.real
 
 
 def parent(folder: Path) -> psutil.Process:

@@ -12,7 +12,7 @@ from bench import analyse, events
 from bench.model import Broker, Limits
 from bench.run import eventlog
 
-pytestmark = [pytest.mark.real, pytest.mark.alone]
+pytestmark = pytest.mark.real
 
 POOLS = [("prefork", 2), ("threads", 4), ("gevent", 8), ("eventlet", 8), ("solo", 1)]
 
@@ -38,6 +38,7 @@ def test_settings_take_effect(bench, sleep, pool, concurrency, prefetch):
     assert node["concurrency"] == concurrency
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("pool", "concurrency"), [("prefork", 1), ("threads", 1), ("solo", 1)])
 def test_prefetch_0_takes_the_whole_queue_and_1_does_not(bench, sleep, pool, concurrency):
     def received_before_fifth_end(prefetch):

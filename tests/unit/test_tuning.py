@@ -236,3 +236,9 @@ def test_a_budget_for_less_than_one_trial_of_each_is_refused(tmp_path: Path, str
     with pytest.raises(UsageError, match=r"too short: .* first trials"):
         check_budget(cells, space.candidates, space.default, goal, strategy, 1, 5.0)
     check_budget(cells, space.candidates, space.default, goal, strategy, 1, 600.0)
+
+
+def test_every_candidate_of_a_race_is_tried_though_it_takes_longer_than_was_estimated(tmp_path: Path) -> None:
+    found = World(tmp_path, 11, budget=28.0).go()
+    assert found.tried == len(found.candidates)
+    assert (found.state, found.blocks) == (tuned.CONFIRMED, LEAST_BLOCKS)
