@@ -50,16 +50,7 @@ class Optuna(Plain):
     """
 
     def __init__(self, cells: Sequence[Cell], goal: Goal, seed: int) -> None:
-        """Raises EnvironmentFault where Optuna is not installed."""
         super().__init__(cells, goal, seed)
-        try:
-            import optuna
-        except ImportError:
-            raise EnvironmentFault(
-                "Optuna is not installed.", "pip install 'celery-bench[optuna]', or another --strategy."
-            ) from None
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._optuna = optuna
         self._axes = list(cells[0].settings)
         self._labels = [
             list(dict.fromkeys(text_of(cell.settings[axis]) for cell in cells)) for axis in self._axes
@@ -69,7 +60,18 @@ class Optuna(Plain):
         }
 
     def next_trial(self, history: Sequence[Tried]) -> tuple[str, int] | None:
-        """Cell and number of the next trial; it never ends by itself."""
+        """Cell and number of the next trial; it never ends by itself.
+
+        Raises EnvironmentFault where Optuna is not installed: whoever only reads the run does without.
+        """
+        try:
+            import optuna
+        except ImportError:
+            raise EnvironmentFault(
+                "Optuna is not installed.", "pip install 'celery-bench[optuna]', or another --strategy."
+            ) from None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._optuna = optuna
         study = self._optuna.create_study(
             direction="maximize", sampler=self._optuna.samplers.TPESampler(seed=self._seed + len(history))
         )

@@ -38,6 +38,8 @@ def make(name: str, cells: Sequence[Cell], goal: Goal, seed: int, default: str =
 
 
 def first(name: str, cells: Sequence[Cell], goal: Goal, seed: int, default: str) -> Sequence[str]:
-    """Ids of the cells that the strategy tries before it knows anything."""
+    """Ids of the cells that the strategy tries in any case; those that draw lots name none beforehand."""
     strategy = make(name, cells, goal, seed, default)
-    return strategy.first if isinstance(strategy, Model) else [cell.id for cell in cells]
+    if isinstance(strategy, Model):
+        return strategy.first
+    return [cell.id for cell in cells] if isinstance(strategy, Race | Grid) else []

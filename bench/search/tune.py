@@ -165,7 +165,7 @@ def choose(belief: Belief, history: Sequence[Tried]) -> Choice | None:
     as_good = [i for i in contenders if behind[i] <= MARGIN]
     ids = belief.cells
     costs = {t.cell: (t.memory, t.cpu) for t in history if t.ok}
-    prices = [(ids[i], *_known(costs[ids[i]])) for i in as_good]
+    prices = [(ids[i], *_known(costs.get(ids[i], (0.0, 0.0)))) for i in as_good]
     winner = ids.index(ranking.cheapest(prices) or ids[best])
     others = [best] if winner != best else [int(i) for i in np.argsort(behind) if fit[i] and i != best]
     return Choice(
