@@ -72,6 +72,11 @@ class TrialResult:
     def ok(self) -> bool:
         return self.outcome == "ok"
 
+    @property
+    def seconds(self) -> float:
+        """How long the trial took, with everything around its load."""
+        return sum(self.timings.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:

@@ -157,7 +157,7 @@ def _measure(target: "Run") -> bool:
 
     asked = target.meta["tune"]
     done = target.results()
-    spent = sum(sum(result.timings.values()) for result in done)
+    spent = sum(result.seconds for result in done)
     began = time.monotonic()
     tuning = Tuning(
         target,

@@ -19,9 +19,8 @@ from typing import Any
 from bench.grammar import text_of
 from bench.model import Label
 from bench.scenario.axes import Axis, AxisReader, Override, Pins
-from bench.scenario.keys import default_at
 from bench.scenario.mistakes import Mistake, PathError, Steps, did_you_mean, shown
-from bench.scenario.paths import MISSING, canonical, get, label_of, replace, steps
+from bench.scenario.paths import canonical, get_or_default, label_of, replace, steps
 
 MAX_CELLS = 100_000
 
@@ -208,9 +207,7 @@ def _named(reader: AxisReader, base: Mapping[str, Any], point: Point, order: lis
 
 
 def _label_at(reader: AxisReader, data: Any, path: str) -> Label:
-    value = get(data, steps(path))
-    if value is MISSING:
-        value = default_at(steps(path))
+    value = get_or_default(data, steps(path))
     axis = reader.axes.get(canonical(steps(path)))
     row = axis.find(value) if axis else None
     return label_of(value) if axis is None or row is None else axis.labels[row]

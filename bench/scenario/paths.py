@@ -8,7 +8,7 @@ from bench import units
 from bench.grammar import text_of
 from bench.model import CANVASES, Label
 from bench.scenario.canvas_keys import BELOW, PartKeys
-from bench.scenario.keys import known_paths
+from bench.scenario.keys import default_at, known_paths
 from bench.scenario.mistakes import PathError, Steps, did_you_mean, shown
 
 MISSING = object()
@@ -88,6 +88,12 @@ def get(data: Any, path: Steps) -> Any:
         else:
             return MISSING
     return data
+
+
+def get_or_default(data: Any, path: Steps) -> Any:
+    """The value at ``path``, or what a key that the data leaves out stands for."""
+    value = get(data, path)
+    return default_at(path) if value is MISSING else value
 
 
 def replace(data: Any, path: Steps, value: Any, done: Steps = ()) -> Any:

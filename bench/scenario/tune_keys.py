@@ -17,9 +17,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.scenario.document import Marks
-from bench.scenario.keys import default_at
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
-from bench.scenario.paths import MISSING, canonical, get, steps
+from bench.scenario.paths import canonical, get_or_default, steps
 
 RATIO = 1.3
 """Between neighbours of a range in equal ratios: 25 values from 1 to 500."""
@@ -89,14 +88,9 @@ def _choices(
     inner = list(dict.fromkeys(name for own in found.values() for name in own))
     rows = []
     for choice, own in found.items():
-        columns = [own[name] if name in own else [_otherwise(data, name)] for name in inner]
+        columns = [own[name] if name in own else [get_or_default(data, steps(name))] for name in inner]
         rows += [{path: choice, **dict(zip(inner, row, strict=True))} for row in itertools.product(*columns)]
     return rows, inner
-
-
-def _otherwise(data: Mapping[str, Any], path: str) -> Any:
-    value = get(data, steps(path))
-    return default_at(canonical(steps(path))) if value is MISSING else value
 
 
 def _values(value: Any, where: Steps, mistakes: list[Mistake]) -> list[Any]:

@@ -96,7 +96,7 @@ def tried(goal: Goal, result: TrialResult) -> Tried:
         limits=tuple(metrics.get(c.metric, math.nan) for c in goal.conditions),
         memory=metrics.get("memory", math.nan),
         cpu=metrics.get("cpu_per_task", math.nan),
-        seconds=sum(result.timings.values()),
+        seconds=result.seconds,
     )
 
 

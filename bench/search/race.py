@@ -28,6 +28,11 @@ class Race:
     def __init__(self, cells: Sequence[Cell], goal: Goal, seed: int) -> None:
         self._cells, self._goal, self._seed = tuple(cell.id for cell in cells), goal, seed
 
+    @property
+    def first(self) -> Sequence[str]:
+        """All of them."""
+        return self._cells
+
     def belief(self, history: Sequence[Tried]) -> Belief:
         """What is known of every candidate."""
         return believe(self._cells, history, self._goal)

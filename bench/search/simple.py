@@ -19,6 +19,11 @@ class Plain:
         self._cells, self._goal, self._seed = tuple(cells), goal, seed
         self._ids = tuple(cell.id for cell in cells)
 
+    @property
+    def first(self) -> Sequence[str]:
+        """Who draws lots names none beforehand."""
+        return ()
+
     def belief(self, history: Sequence[Tried]) -> Belief:
         """What is known of every candidate."""
         return believe(self._ids, history, self._goal)
@@ -35,6 +40,11 @@ class Random(Plain):
 
 class Grid(Plain):
     """Every candidate, block after block."""
+
+    @property
+    def first(self) -> Sequence[str]:
+        """All of them."""
+        return self._ids
 
     def next_trial(self, history: Sequence[Tried]) -> tuple[str, int] | None:
         """Cell and block of the next trial; it never ends by itself."""

@@ -13,11 +13,13 @@ from bench.search.simple import Grid, Optuna, Random
 MOST_RACING = 30
 """Candidates up to which all of them race; more are searched by a model."""
 
-NAMES = ("auto", "race", "model", "random", "grid", "optuna")
-
 
 class Strategy(Protocol):
     """The same history gives the same answer: a search that was stopped goes on from its trials alone."""
+
+    @property
+    def first(self) -> Sequence[str]:
+        """Ids of the cells that are tried in any case, before anything is known."""
 
     def next_trial(self, history: Sequence[Tried]) -> tuple[str, int] | None:
         """Id of the cell to try, and the block that the trial counts to; None: nothing is left to learn."""
@@ -27,7 +29,9 @@ class Strategy(Protocol):
 
 
 def make(name: str, cells: Sequence[Cell], goal: Goal, seed: int, default: str = "") -> Strategy:
-    """The strategy of this name (one of NAMES) over these candidates; a model begins with ``default``."""
+    """The strategy of this name, as in ``tune --strategy``, over these candidates; a model begins with
+    ``default``.
+    """
     if name == "auto":
         name = "race" if len(cells) <= MOST_RACING else "model"
     if name == "model":
@@ -35,11 +39,3 @@ def make(name: str, cells: Sequence[Cell], goal: Goal, seed: int, default: str =
     kinds: dict[str, Callable[[Sequence[Cell], Goal, int], Strategy]]
     kinds = {"random": Random, "grid": Grid, "optuna": Optuna, "race": Race}
     return kinds[name](cells, goal, seed)
-
-
-def first(name: str, cells: Sequence[Cell], goal: Goal, seed: int, default: str) -> Sequence[str]:
-    """Ids of the cells that the strategy tries in any case; those that draw lots name none beforehand."""
-    strategy = make(name, cells, goal, seed, default)
-    if isinstance(strategy, Model):
-        return strategy.first
-    return [cell.id for cell in cells] if isinstance(strategy, Race | Grid) else []

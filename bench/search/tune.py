@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from bench import plan, ranking
+from bench import plan, ranking, units
 from bench.effects import MARGIN
 from bench.errors import UsageError
 from bench.model import Cell, Scenario, Trial
@@ -63,7 +63,6 @@ class Tuning:
         self._budget, self._clock = budget, clock
         self._scenario = run.scenarios[0]
         self._cells = {cell.id: cell for cell in self._scenario.cells}
-        self._first = set(strategy.first(name, [self._cells[id] for id in candidates], goal, seed, default))
         self.strategy = strategy.make(name, [self._cells[id] for id in candidates], goal, seed, default)
 
     @property
@@ -91,7 +90,7 @@ class Tuning:
 
     def _spent(self) -> float:
         """Seconds of the budget: by the clock, and no less than the trials took."""
-        return max(self._clock(), sum(sum(r.timings.values()) for r in self._run.results()))
+        return max(self._clock(), sum(r.seconds for r in self._run.results()))
 
     def _searched(self) -> Iterator[tuple[str, int]]:
         """Until nothing is left to learn, or only time for the confirmation; but whatever a search begins
@@ -102,7 +101,7 @@ class Tuning:
             found = self.strategy.next_trial(history)
             if found is None:
                 return
-            untried = self._first - {t.cell for t in history}
+            untried = set(self.strategy.first) - {t.cell for t in history}
             needed = self._seconds(history)(found[0]) + (0.0 if untried else self._reserve(history))
             if history and self._spent() + needed > self._budget:
                 return
@@ -186,7 +185,7 @@ def least_seconds(
     cells: Mapping[str, Cell], candidates: Sequence[str], default: str, goal: Goal, name: str, seed: int
 ) -> tuple[int, float]:
     """With how many trials a search begins, and how long these and the shortest confirmation take."""
-    first = strategy.first(name, [cells[id] for id in candidates], goal, seed, default)
+    first = strategy.make(name, [cells[id] for id in candidates], goal, seed, default).first
     seconds = {id: plan.trial_seconds(cells[id].setup) for id in {*first, default}}
     confirming = LEAST_BLOCKS * (seconds[default] + 2 * min(seconds.values()))
     return len(first), sum(seconds[id] for id in first) + confirming
@@ -202,8 +201,6 @@ def check_budget(
     budget: float,
 ) -> None:
     """Raises UsageError where the budget is too small for one trial of each that a search begins with."""
-    from bench import units
-
     trials, seconds = least_seconds(cells, candidates, default, goal, name, seed)
     if seconds > budget:
         raise UsageError(

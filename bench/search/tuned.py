@@ -127,7 +127,7 @@ def of_run(run: Run) -> Tuned:
         goal=goal,
         strategy=asked["strategy"],
         budget=asked["budget"],
-        spent=sum(sum(r.timings.values()) for r in results),
+        spent=sum(r.seconds for r in results),
         state=state,
         cells=cells,
         candidates=candidates,

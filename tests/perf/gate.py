@@ -151,7 +151,7 @@ def measured(run: store.Run) -> dict[str, Any]:
     sides: dict[str, Any] = {s: [round(m["throughput"], 2) for m in ms] for s, ms in by_side.items()}
     for name, unit in (("cpu_per_task", 1e-3), ("memory", 2**20)):
         sides[name] = {s: [round(m[name] / unit, 3) for m in ms] for s, ms in by_side.items()}
-    spent = sum(sum(r.timings.values()) for r in results)
+    spent = sum(r.seconds for r in results)
     return {"blocks": max(r.block for r in results), "seconds": round(spent, 1), **sides}
 
 

@@ -115,7 +115,7 @@ def distilled(kind: Kind) -> Iterator[dict[str, Any]]:
     for run in store.list_runs(folder)[-1:] if folder.is_dir() else ():
         for result in run.results():
             metrics = {name: float(f"{result.metrics[name]:.6g}") for name in KEPT if name in result.metrics}
-            seconds = round(sum(result.timings.values()), 3)
+            seconds = round(result.seconds, 3)
             yield {"kind": kind.name, "settings": dict(result.settings), "block": result.block,
                    "ok": result.ok, "seconds": seconds, **metrics}  # fmt: skip
 

@@ -188,7 +188,7 @@ def test_the_others_only_try_candidates_and_never_end(name: str) -> None:
 def test_up_to_thirty_race() -> None:
     assert type(strategy.make("auto", FEW, UP, 1)) is type(strategy.make("race", FEW, UP, 1))
     assert type(strategy.make("auto", MANY, UP, 1)) is type(strategy.make("model", MANY, UP, 1))
-    first = strategy.first("auto", MANY, UP, 1, MANY[7].id)
+    first = strategy.make("auto", MANY, UP, 1, MANY[7].id).first
     assert first[0] == MANY[7].id
     assert {cell.settings["workers.pool"] for cell in MANY if cell.id in first} == {"prefork", "threads"}
 
