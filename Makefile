@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint perf perf-gate docs check beliefs gallery report clean
+.PHONY: help setup bench test lint perf perf-gate perf-decide docs check beliefs gallery report clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ perf: $(READY)  ## measure the harness itself and write docs/performance.md (8 m
 
 perf-gate: $(READY)  ## how often a check errs and what it finds (hours; started again it goes on)
 	$(BIN)/python tests/perf/gate.py
+
+perf-decide: $(READY)  ## how good tuned settings and plans are (hours; started again it goes on)
+	$(BIN)/python tests/perf/grids.py
+	$(BIN)/python tests/perf/decide.py
+	$(BIN)/python tests/perf/sizes.py
 
 docs: $(READY)  ## write the generated parts of docs/ again
 	$(BIN)/python docs/generate.py

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--burst", metavar="PATTERN", help='What a burst does to it: "3x for 10m every 1h".')
 @click.option("--arrivals", type=click.Choice(["poisson", "constant"]), default="poisson", show_default=True,
               help="Independent tasks, or one at fixed intervals.")  # fmt: skip
+@click.option("--mix", metavar="WEIGHTS", help="Another mix of the measured tasks, in their order: 3:1")
 @click.option(
     "--only", multiple=True, metavar="PATH=VALUE", help="Plan with these cells: --only workers.pool=gevent"
 )
@@ -51,6 +52,7 @@ def plan(
     host: str | None,
     burst: str | None,
     arrivals: str,
+    mix: str | None,
     only: tuple[str, ...],
     nodes: int | None,
     concurrency: int | None,
@@ -79,15 +81,18 @@ def plan(
     from bench.search.step import parse as parse_slo
     from bench.sizing.advise import Ask
     from bench.sizing.burst import parse as parse_burst
+    from bench.sizing.mix import parse as parse_mix
 
     wanted = _parsed(parse_slo, slo, "--slo 'p95(response) < 2s'")
     expected = _parsed(parse_burst, burst, "--burst '3x for 10m every 1h'") if burst is not None else None
+    weights = _parsed(parse_mix, mix, "--mix 3:1") if mix is not None else ()
     at = _rate(rate)
     sizes = _parsed(_sizes, host, "--host cores=8,memory=16GiB") if host is not None else {}
     source = store.open_run(places["results"], run)
     ask = Ask(
         rate=at, slo=wanted, headroom=headroom, host=_host({**_of_run(source), **sizes}), arrivals=arrivals,
         nodes=nodes, concurrency=concurrency, prefetch=prefetch,
+        mix=weights,
     )  # fmt: skip
     told, code = Told(plans=_plans(source, ask, only, expected)), EXIT_OK
     if verify:

@@ -33,8 +33,9 @@ class Told:
 
 
 def title(found: Told) -> str:
-    """``500/s with p95(response) < 2 s``."""
-    return f"{units.format_rate(found.ask.rate)} with {found.ask.slo}"
+    """``500/s with p95(response) < 2 s``, and of what where it is not as measured."""
+    mix = f", mixed {':'.join(f'{weight:g}' for weight in found.ask.mix)}" if found.ask.mix else ""
+    return f"{units.format_rate(found.ask.rate)} with {found.ask.slo}{mix}"
 
 
 def layout_text(plan: Plan) -> str:
@@ -88,8 +89,9 @@ def facts(plan: Plan) -> list[str]:
             f" {value(ask, plan.held)}."
         )
     memory = f", needs {units.format_size(plan.memory)}" if plan.memory else ""
+    within = f" ({tables.interval('throughput', *plan.capacity_range)})" if plan.capacity_range else ""
     out.append(
-        f"It gets through {units.format_rate(plan.capacity)}{memory};"
+        f"It gets through {units.format_rate(plan.capacity)}{within}{memory};"
         f" slots {plan.planned.utilisation * 100:.0f} % busy, cores {plan.planned.cpu * 100:.0f} %."
     )
     out.append(f"The knee is at {units.format_rate(plan.curve.knee)}: beyond it more rate costs much time.")

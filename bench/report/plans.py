@@ -148,6 +148,7 @@ def as_json(found: Told) -> dict[str, Any]:
         "headroom": ask.headroom,
         "host": asdict(ask.host),
         "arrivals": ask.arrivals,
+        "mix": list(ask.mix),
         "plans": [_plan_json(plan) for plan in found.plans.plans],
         "refused": [{"settings": dict(f.settings), "why": why} for f, why in found.plans.refused],
         "verified": {"run": found.run, "metrics": [_checked_json(c) for c in found.verified]}
@@ -166,6 +167,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
         "command": lines(plan),
         "memory": plan.memory,
         "capacity": plan.capacity,
+        "capacity_range": plan.capacity_range,
         "knee": plan.curve.knee,
         "at_rate": _prediction_json(plan.planned),
         "with_headroom": _prediction_json(plan.held),

@@ -2,14 +2,18 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.errors import EnvironmentFault
 from bench.grammar import text_of
-from bench.model import Cell
+from bench.model import Cell, Label
 from bench.search.belief import Belief, Tried, believe
 from bench.search.goal import Goal
+
+
+def _positive(label: Label) -> bool:
+    return isinstance(label, int | float) and not isinstance(label, bool) and label > 0
 
 
 class Plain:
@@ -56,17 +60,22 @@ class Grid(Plain):
 
 class Optuna(Plain):
     """Tree-structured Parzen estimator of Optuna, asked and told; a trial that breaks a condition counts as
-    worse than all others.
+    worse than all others. Of numbers it names any on a logarithmic scale, and the candidate next to it is
+    tried; everything else are categories.
     """
 
     def __init__(self, cells: Sequence[Cell], goal: Goal, seed: int) -> None:
         super().__init__(cells, goal, seed)
-        self._axes = list(cells[0].settings)
-        self._labels = [
-            list(dict.fromkeys(text_of(cell.settings[axis]) for cell in cells)) for axis in self._axes
-        ]
-        self._by_settings = {
-            tuple(text_of(cell.settings[axis]) for axis in self._axes): cell.id for cell in cells
+        labels = {axis: [cell.settings[axis] for cell in cells] for axis in cells[0].settings}
+        self._numbers = {
+            axis: (float(min(own)), float(max(own)))
+            for axis, own in labels.items()
+            if all(_positive(label) for label in own) and len(set(own)) > 1
+        }
+        self._categories = {
+            axis: list(dict.fromkeys(map(text_of, own)))
+            for axis, own in labels.items()
+            if axis not in self._numbers
         }
 
     def next_trial(self, history: Sequence[Tried]) -> tuple[str, int] | None:
@@ -91,19 +100,34 @@ class Optuna(Plain):
         number = len(history) + 1
         for _ in range(100):  # until it names a candidate: not every combination is one
             trial = study.ask(self._spaces())
-            cell = self._by_settings.get(tuple(trial.params[axis] for axis in self._axes))
+            cell = self._nearest(trial.params)
             if cell is not None:
                 return cell, number
             study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
         return random.Random(f"{self._seed} {number}").choice(self._ids), number
 
     def _spaces(self) -> dict[str, Any]:
-        kinds = self._optuna.distributions.CategoricalDistribution
-        return {axis: kinds(labels) for axis, labels in zip(self._axes, self._labels, strict=True)}
+        kinds = self._optuna.distributions
+        numbers = {a: kinds.FloatDistribution(*ends, log=True) for a, ends in self._numbers.items()}
+        return numbers | {a: kinds.CategoricalDistribution(own) for a, own in self._categories.items()}
+
+    def _nearest(self, params: Mapping[str, Any]) -> str | None:
+        """The candidate with these categories whose numbers are the fewest times larger or smaller."""
+        same = [
+            cell
+            for cell in self._cells
+            if all(text_of(cell.settings[axis]) == params[axis] for axis in self._categories)
+        ]
+
+        def far(cell: Cell) -> float:
+            return sum(math.log(float(cell.settings[a]) / params[a]) ** 2 for a in self._numbers)
+
+        return min(same, key=far).id if same else None
 
     def _told(self, t: Tried, value: float) -> Any:
-        labels = next(key for key, cell in self._by_settings.items() if cell == t.cell)
-        params = dict(zip(self._axes, labels, strict=True))
+        settings = next(cell.settings for cell in self._cells if cell.id == t.cell)
+        params: dict[str, Any] = {axis: float(settings[axis]) for axis in self._numbers}
+        params |= {axis: text_of(settings[axis]) for axis in self._categories}
         return self._optuna.trial.create_trial(params=params, distributions=self._spaces(), value=value)
 
     def _values(self, history: Sequence[Tried]) -> list[float]:

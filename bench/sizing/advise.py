@@ -36,7 +36,8 @@ PATIENCE = 4
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What is wanted: ``rate`` (1/s), to be held at (1 + ``headroom``) times as much. ``concurrency``,
-    ``prefetch``, ``nodes``: fixed where they are given.
+    ``prefetch``, ``nodes``: fixed where they are given. ``mix``: weights of the workload's entries, where
+    they are not to be as measured.
     """
 
     rate: float
@@ -47,6 +48,7 @@ class Ask:
     prefetch: int | None = None
     nodes: int | None = None
     arrivals: str = POISSON
+    mix: tuple[float, ...] = ()
 
     @property
     def held(self) -> float:

@@ -36,7 +36,15 @@ def of(family: Family, model: Model, ask: Ask, layout: Layout) -> Iterator[Doubt
             f" {units.plural(round(ask.host.cores), 'core')} a host.",
             advice="Other cores may be faster or slower: measure on such a host before you buy many.",
         )
-    yield from _misfit(family, model)
+    if ask.mix:
+        yield Doubt(
+            kind="other-mix",
+            text="This mix was not measured: its tasks are taken to last as long as in the measured one, and"
+            " to compute as much a second.",
+            advice="Measure it where the tasks differ much in what they compute (--verify).",
+        )
+    else:
+        yield from _misfit(family, model)
     need = ask.held * model.broker_s
     if need > BROKER_CORES:
         yield Doubt(

@@ -26,6 +26,10 @@ LOCKED = 1.1
 """Cores that a node of one process uses at most while its tasks hold the GIL: one, and what reading the clock
 of samples a little late makes of it."""
 
+CONSUMER_S = 0.00065
+"""CPU of the consumer for a message where tasks run in the same process, so that it cannot be told from
+theirs: no-op tasks come to 1 300 to 1 700 a second and core."""
+
 FEW_GAPS = 10
 """Fewest gaps between two tasks of a slot whose median is told."""
 
@@ -33,10 +37,11 @@ FEW_GAPS = 10
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sample:
     """One good trial. Per task, in CPU seconds: ``consumer_s`` of the nodes' main processes, ``work_s`` of
-    the pool's children, ``broker_s``, ``loader_s``. ``services``: seconds of each task; ``busy``: slots of
-    its domain that a task found busy, itself among them; ``gap_s``: from a task's end to the next start in
-    the same slot while there was a next one. ``rate``: offered (1/s), None where the load has no one rate.
-    ``memory`` in bytes. ``flood``: all tasks were there from the start. What was not measured is None.
+    the pool's children, ``broker_s``, ``loader_s``. ``services``: seconds of each task, which is of the entry
+    ``kinds`` of the workload; ``busy``: slots of its domain that a task found busy, itself among them;
+    ``gap_s``: from a task's end to the next start in the same slot while there was a next one. ``rate``:
+    offered (1/s), None where the load has no one rate. ``memory`` in bytes. ``flood``: all tasks were there
+    from the start. What was not measured is None.
     """
 
     trial: str
@@ -46,6 +51,7 @@ class Sample:
     prefetch: int
     rate: float | None
     services: Floats
+    kinds: NDArray[np.integer[Any]]
     busy: float
     gap_s: float | None
     consumer_s: float
@@ -142,6 +148,7 @@ def _sample(run: store.Run, cell: Cell, result: TrialResult, by_node: bool) -> S
         prefetch=group.prefetch,
         rate=load.rate if load.shape in ("constant", "poisson") else None,
         services=ended["service"].to_numpy(),
+        kinds=ended["task"].to_numpy(),
         busy=met(ended, by_node=by_node),
         gap_s=gap(ended),
         consumer_s=per_task.get("workers", 0.0),

@@ -19,14 +19,10 @@ from scipy import optimize
 
 from bench.errors import UsageError
 from bench.sizing import scaling, theory
-from bench.sizing.evidence import Family, Sample
+from bench.sizing.evidence import CONSUMER_S, Family, Sample
 from bench.sizing.scaling import Usl
 
 Floats = NDArray[np.floating[Any]]
-
-CONSUMER_S = 0.00065
-"""CPU of the consumer for a message where tasks run in the same process, so that it cannot be told from
-theirs: no-op tasks come to 1 300 to 1 700 a second and core."""
 
 ENOUGH = 1000
 """Service times that a model keeps at least if there are so many: a p99 needs as many."""

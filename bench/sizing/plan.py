@@ -6,12 +6,20 @@ from dataclasses import dataclass
 
 from bench.errors import UsageError
 from bench.measured import Doubt
-from bench.sizing import advise, doubts, evidence
+from bench.sizing import advise, doubts, evidence, mix
 from bench.sizing.advise import Ask
 from bench.sizing.burst import Burst, Ridden, ride
 from bench.sizing.evidence import Family, Sample
-from bench.sizing.model import Model, fit
-from bench.sizing.predict import Layout, Prediction, capacity, predict, resampled, with_interval
+from bench.sizing.model import Model, check, fit
+from bench.sizing.predict import (
+    Layout,
+    Prediction,
+    capacity,
+    capacity_within,
+    predict,
+    resampled,
+    with_interval,
+)
 
 LOADS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.89, 0.92, 0.95, 0.97)
 """Shares of the capacity at which the curve is simulated."""
@@ -44,8 +52,8 @@ class Choice:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """What to run for one family. ``planned``: at the wanted rate, with intervals; ``held``: with headroom.
-    ``capacity``: the highest rate it gets through (1/s); ``memory`` of all nodes (bytes). ``measured``:
-    trials with this very layout under one rate each.
+    ``capacity``: the highest rate it gets through (1/s), ``capacity_range`` its interval; ``memory`` of all
+    nodes (bytes). ``measured``: trials with this very layout under one rate each.
     """
 
     family: Family
@@ -55,6 +63,7 @@ class Plan:
     planned: Prediction
     held: Prediction
     capacity: float
+    capacity_range: tuple[float, float] | None
     memory: float | None
     curve: Curve
     choices: tuple[Choice, ...]
@@ -121,6 +130,9 @@ def _check_one_workload(families: Sequence[Family]) -> None:
 
 def one(family: Family, ask: Ask, cores: float, burst: Burst | None = None) -> Plan:
     """The plan of one family. Raises UsageError where there is none."""
+    check(family)
+    if ask.mix:
+        family = mix.shifted(family, ask.mix)
     model = fit(family, cores)
     layout = advise.smallest(family, model, ask)
     here, arrivals = ask.host.cores, ask.arrivals
@@ -137,6 +149,7 @@ def one(family: Family, ask: Ask, cores: float, burst: Burst | None = None) -> P
         planned=with_interval(at(ask.rate), again, layout, here, arrivals=arrivals),
         held=at(ask.held),
         capacity=capacity(model, layout, here),
+        capacity_range=capacity_within(model, again, layout, here),
         memory=model.memory(layout.nodes, layout.concurrency),
         curve=_curve(model, ask, layout),
         choices=tuple(_choices(model, ask, layout)),

@@ -1,7 +1,7 @@
 """What a layout of workers would do at a rate: the model, simulated, with intervals from resampled trials."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -161,11 +161,13 @@ def _metrics(course: Course, settled: slice) -> dict[str, float]:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resampled:
     """Models of resampled trials, and by how much one more trial may be ``off``, as a factor of all times.
+    ``scatter``: standard deviation of the logarithm of a flood's throughput among trials of a cell.
     ``widen``: half-width of the interval in standard deviations; None: too few trials.
     """
 
     models: tuple[Model, ...] = ()
     off: tuple[float, ...] = ()
+    scatter: float = 0.0
     widen: float | None = None
 
 
@@ -174,20 +176,30 @@ def resampled(family: Family, cores: float, *, seed: int = 1, times: int = RESAM
     of the host's life. Deviations of n trials from the means of their cells show (n − cells)/n of their
     variance, which ``off`` makes good.
     """
-    by_cell: dict[str, list[float]] = {}
-    for sample in family.samples:
-        by_cell.setdefault(sample.cell, []).append(math.log(float(sample.services.mean())))
-    left = [x - float(np.mean(logs)) for logs in by_cell.values() for x in logs if len(logs) > 1]
-    trials, cells = len(left), sum(len(logs) > 1 for logs in by_cell.values())
-    if trials <= cells:
+    left, free = _left((s.cell, float(s.services.mean())) for s in family.samples)
+    if not free:
         return Resampled()
+    floods = (
+        (s.cell, s.metrics["throughput"]) for s in family.samples if s.flood and "throughput" in s.metrics
+    )
+    rates, of_rates = _left(floods)
     rng = np.random.default_rng([seed, 3])
-    grow = math.sqrt(trials / (trials - cells))
     return Resampled(
         models=tuple(fit(family, cores, rng) for _ in range(times)),
-        off=tuple(np.exp(grow * rng.choice(left, times)).tolist()),
-        widen=float(special.stdtrit(trials - cells, 0.5 + CONFIDENCE / 2)),
+        off=tuple(np.exp(math.sqrt(len(left) / free) * rng.choice(left, times)).tolist()),
+        scatter=math.sqrt(sum(x * x for x in rates) / of_rates) if of_rates else 0.0,
+        widen=float(special.stdtrit(free, 0.5 + CONFIDENCE / 2)),
     )
+
+
+def _left(values: Iterable[tuple[str, float]]) -> tuple[list[float], int]:
+    """Deviations of (cell, value) from the mean of their cell, in logarithms, and degrees of freedom."""
+    by_cell: dict[str, list[float]] = {}
+    for cell, value in values:
+        by_cell.setdefault(cell, []).append(math.log(value))
+    several = [logs for logs in by_cell.values() if len(logs) > 1]
+    left = [x - float(np.mean(logs)) for logs in several for x in logs]
+    return left, len(left) - len(several)
 
 
 def with_interval(
@@ -202,13 +214,30 @@ def with_interval(
     behind = sum(not other.keeps_up for other in others)
     lower, upper = {}, {}
     for name, value in found.metrics.items():
-        logs = [math.log(other.metrics[name]) for other in others if other.metrics.get(name, 0.0) > 0]
-        if len(logs) < 2 or value <= 0:
+        kept = [other.metrics[name] for other in others if other.metrics.get(name, 0.0) > 0]
+        if len(kept) < 2 or value <= 0:
             continue
-        half = again.widen * float(np.std(logs, ddof=1))
-        lower[name] = value * math.exp(-half)
-        upper[name] = value * math.exp(half) if behind <= (1 - CONFIDENCE) / 2 * len(others) else math.inf
+        lower[name], most = _within(value, kept, again.widen)
+        upper[name] = most if behind <= (1 - CONFIDENCE) / 2 * len(others) else math.inf
     return replace(found, lower=lower, upper=upper)
+
+
+def capacity_within(
+    model: Model, again: Resampled, layout: Layout, cores: float
+) -> tuple[float, float] | None:
+    """The ends within which the throughput (1/s) of one more flood is expected: as above, and as much as
+    floods on the same workers differed (what they happen to draw, how they end).
+    """
+    if again.widen is None:
+        return None
+    others = zip(again.models, again.off, strict=True)
+    limits = [capacity(_scaled(other, off), layout, cores) for other, off in others]
+    return _within(capacity(model, layout, cores), limits, again.widen, again.scatter)
+
+
+def _within(value: float, others: Sequence[float], widen: float, scatter: float = 0.0) -> tuple[float, float]:
+    half = widen * math.hypot(float(np.std(np.log(others), ddof=1)), scatter)
+    return value * math.exp(-half), value * math.exp(half)
 
 
 def _again(

@@ -96,17 +96,21 @@ def text(kind: Kind) -> str:
 
 def measure(kind: Kind) -> None:
     """The whole grid, or what is missing of it."""
-    folder = HOME / kind.name.replace(" ", "-")
+    run(HOME / kind.name.replace(" ", "-"), text(kind))
+
+
+def run(folder: Path, text: str) -> None:
+    """The scenario in a folder of its own, or what is missing of it."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{folder.name}.yaml"
-    file.write_text(text(kind))
+    file.write_text(text)
     begun = bool(store.list_runs(folder / "results"))
     words = ["run", "--resume", "latest"] if begun else ["run", file.name]
     done = subprocess.run(
         [COMMAND, *words, "--no-report", "--yes"], cwd=folder, check=False, preexec_fn=die_with_parent
     )
     if done.returncode not in (0, 4):
-        raise SystemExit(f"{kind.name}: exit code {done.returncode}")
+        raise SystemExit(f"{folder.name}: exit code {done.returncode}")
 
 
 def distilled(kind: Kind) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from bench import grammar
 from bench.errors import UsageError
 from bench.model import CHAINED, Load, Setup, TaskCall, Workers
 from bench.search.step import Slo
-from bench.sizing import advise, burst, doubts, plan, predict, theory, verify
+from bench.sizing import advise, burst, doubts, mix, plan, predict, theory, verify
 from bench.sizing.advise import Ask
 from bench.sizing.evidence import Family, Sample
 from bench.sizing.model import Model, fit
@@ -44,7 +44,7 @@ def trial(model: Model, concurrency: int, number: int, *, nodes: int = 1, noise:
     took = course.ended - course.started
     return Sample(
         trial=f"c{concurrency}-n{nodes}-{number}", cell=f"c{concurrency}-n{nodes}", nodes=nodes,
-        concurrency=concurrency, prefetch=1, rate=None, services=took,
+        concurrency=concurrency, prefetch=1, rate=None, services=took, kinds=np.zeros(tasks, dtype=int),
         busy=float(concurrency if model.by_node else layout.slots), gap_s=model.dispatch_s * speed,
         consumer_s=(model.domain_s if model.by_node else model.consumer_s) * speed,
         work_s=0.0 if model.by_node else model.work_s * speed, broker_s=model.broker_s,
@@ -134,6 +134,22 @@ def test_the_interval_holds_another_trial(family: Family, found: plan.Plan) -> N
         for seed, speed in enumerate(np.exp(np.random.default_rng(8).normal(0, 0.02, 20)), start=500)
     ]
     assert sum(low <= value <= high for value in true) >= 17
+
+
+def test_the_capacity_has_an_interval_too(family: Family, found: plan.Plan) -> None:
+    assert found.capacity_range is not None
+    low, high = found.capacity_range
+    assert low < found.capacity < high
+    speeds = np.exp(np.random.default_rng(9).normal(0, 0.02, 20))
+    true = [predict.capacity(predict._scaled(TRUE, speed), found.layout, 4) for speed in speeds]
+    assert sum(low <= value <= high for value in true) >= 17
+    floods = [
+        replace(s, flood=True, metrics={"throughput": 100.0 * (1 + 0.1 * (i % 2))})
+        for i, s in enumerate(family.samples)
+    ]
+    scattered = plan.one(replace(family, samples=tuple(floods)), asked(concurrency=8), 4)
+    assert scattered.capacity_range is not None
+    assert scattered.capacity_range[1] / scattered.capacity_range[0] > 1.2 > high / low
 
 
 def test_one_trial_a_cell_has_no_interval() -> None:
@@ -300,3 +316,73 @@ def test_what_does_not_fit_this_machine(found: plan.Plan) -> None:
     assert verify.hindrance(replace(found, layout=replace(found.layout, hosts=1)), here) == ""
     assert "3 hosts" in verify.hindrance(several, here)
     assert "4 cores, and this one has 2" in verify.hindrance(found, replace(here, cores=2))
+
+
+SHORT, LONG = 0.02, 0.12
+
+
+def mixing(short: int, long: int) -> Model:
+    """That draw their tasks in these shares; both kinds compute a tenth of their time."""
+    rng = np.random.default_rng(1)
+    services = rng.permutation(
+        np.concatenate([rng.gamma(50, SHORT / 50, 1000 * short), rng.gamma(50, LONG / 50, 1000 * long)])
+    )
+    one = float(services.mean())
+    law = replace(TRUE.law, one=one)
+    work, more = 0.1 * one, TRUE.domain_s - TRUE.work_s
+    return replace(TRUE, services=services, law=law, work_s=work, domain_s=work + more, total_s=work + more)
+
+
+def mixed(short: int, long: int) -> Family:
+    model = mixing(short, long)
+    samples = [trial(model, c, n) for c in (2, 4, 8, 16) for n in range(4)]
+    kinds = [replace(s, kinds=(s.services > (SHORT + LONG) / 2).astype(int)) for s in samples]
+    calls = (TaskCall(task="io.sleep", weight=short), TaskCall(task="noop", weight=long))
+    setup = replace(SETUP, fleet=(Workers(pool="prefork"),), workload=calls)
+    return Family(scenario="m", settings={}, setup=setup, samples=tuple(kinds), by_node=False)
+
+
+def test_a_shifted_family_is_what_would_have_been_measured() -> None:
+    found = fit(mix.shifted(mixed(3, 1), (1, 1)), 4)
+    true = fit(mixed(1, 1), 4)
+    assert found.services.mean() == pytest.approx(true.services.mean(), rel=0.05)
+    assert np.quantile(found.services, 0.95) == pytest.approx(np.quantile(true.services, 0.95), rel=0.05)
+    assert found.work_s == pytest.approx(true.work_s, rel=0.1)
+    assert found.services.mean() > 1.4 * fit(mixed(3, 1), 4).services.mean()
+
+
+def test_the_measured_mix_changes_nothing() -> None:
+    family = mixed(3, 1)
+    found, same = fit(mix.shifted(family, (3, 1)), 4), fit(family, 4)
+    drawn = 0.03  # tasks are drawn one by one here: a trial has 3:1 within some percent only
+    assert found.services.mean() == pytest.approx(same.services.mean(), rel=drawn)
+    assert found.work_s == pytest.approx(same.work_s, rel=drawn)
+
+
+def test_more_long_tasks_need_more_workers_and_the_plan_says_it_guesses() -> None:
+    family = mixed(3, 1)
+    as_measured = plan.one(family, asked(rate=300), 4)
+    longer = plan.one(family, asked(rate=300, mix=(1.0, 3.0)), 4)
+    assert longer.layout.slots > 1.5 * as_measured.layout.slots
+    assert "other-mix" in {doubt.kind for doubt in longer.doubts}
+    assert "other-mix" not in {doubt.kind for doubt in as_measured.doubts}
+    assert [call.weight for call in longer.family.setup.workload] == [1.0, 3.0]
+    assert not longer.measured, "points of the measured mix are no points of this one"
+
+
+def test_a_kind_may_be_left_out() -> None:
+    found = fit(mix.shifted(mixed(3, 1), (1, 0)), 4)
+    assert found.services.max() < (SHORT + LONG) / 2
+
+
+def test_mistakes_are_told() -> None:
+    family = mixed(3, 1)
+    with pytest.raises(UsageError, match="3 weights, and the workload 2 kinds"):
+        mix.shifted(family, (1, 2, 3))
+    never = replace(family, samples=tuple(replace(s, kinds=0 * s.kinds) for s in family.samples))
+    with pytest.raises(UsageError, match="No noop has ended"):
+        mix.shifted(never, (1, 1))
+    assert mix.parse("3:1") == (3, 1)
+    for text in ("3;1", "0:0", "-1:2", "inf:1", "nan:1", ""):
+        with pytest.raises(ValueError, match=r"mix|weight"):
+            mix.parse(text)
