@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from bench import analyse, model, plan, scenario, store
 from bench.model import Broker
 from bench.run.fake import Fake
+
+settings.register_profile("shared", deadline=None)  # of the time that neighbours leave, no test can be sure
+settings.load_profile("shared")
 
 IO = "workload: {task: io.sleep, kwargs: {seconds: 0.02}}\nload: {shape: flood, tasks: 60}\n"
 CPU = "workload: {task: cpu.spin, kwargs: {ms: 8}}\nload: {shape: flood, tasks: 40}\n"

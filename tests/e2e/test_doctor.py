@@ -29,11 +29,14 @@ def test_as_json(shell):
 
 def test_busy_processes_are_named_without_their_arguments(shell):
     spin = "import time\nend = time.monotonic() + 30\nwhile time.monotonic() < end: pass"
-    with subprocess.Popen([sys.executable, "-c", spin, "hunter2"]) as busy:
-        done = shell.run("doctor")
-        busy.kill()
-    assert done.returncode == 6
-    assert f"(pid {busy.pid})" in " ".join(done.stdout.split())
+    for _ in range(3):  # the busiest are named: of tests beside this one several may be just then
+        with subprocess.Popen([sys.executable, "-c", spin, "hunter2"]) as busy:
+            done = shell.run("doctor")
+            busy.kill()
+        assert done.returncode == 6
+        if named := f"(pid {busy.pid})" in " ".join(done.stdout.split()):
+            break
+    assert named
     assert "hunter2" not in done.stdout
 
 

@@ -246,7 +246,7 @@ def test_a_sharp_capacity_is_found(truth: float) -> None:
 
 
 @given(st.lists(st.booleans(), min_size=MOST_STEPS, max_size=MOST_STEPS), st.floats(), st.floats(0, 100))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_it_always_ends(verdicts: list[bool], start: float, mean: float) -> None:
     """Whatever the judge says, wherever the search begins."""
     told = iter(verdicts)

@@ -85,7 +85,7 @@ def test_versions_of_celery_that_will_do(version: str) -> None:
 def test_this_machine(tmp_path: Path) -> None:
     found = facts.find(tmp_path / "results" / "deep")
     assert found.cores >= 1 and found.temporary.kind and found.results.refusal == ""
-    assert 0.002 < min(found.spins) < 0.2 and len(found.spins) > 3
+    assert 0.002 < min(found.spins) < 0.2 and len(found.spins) > 1
     assert found.brokers["valkey"][0][0].isdigit()
     assert json.loads(json.dumps(asdict(found)))["versions"]["celery"]
     assert list(tmp_path.iterdir()) == []

@@ -97,7 +97,7 @@ def test_greenlets_lose_and_tear_nothing(tmp_path, kind):
 
 
 @given(plan=st.lists(st.integers(0, 3000), min_size=1, max_size=6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_number_of_threads_lose_and_tear_nothing(tmp_path_factory, plan):
     """One thread for each number of records in ``plan``."""
     folder = tmp_path_factory.mktemp("log")

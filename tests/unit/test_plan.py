@@ -171,9 +171,9 @@ def test_a_search_takes_what_was_measured(pool, slots, task_s, slo, low, high):
 
 def test_a_large_scenario_is_seen_to_be_large():
     ten_thousand = make("big", 10_000, 5)
-    begun = time.monotonic()
+    begun = time.process_time()
     seconds = plan.estimate_seconds([ten_thousand, ten_thousand])
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
     assert seconds > 2 * 50_000 * plan.OVERHEAD_S > plan.BIG
     assert plan.estimate_seconds([make("small", 4, 5)]) < plan.BIG
 

@@ -258,10 +258,10 @@ def test_the_keys_of_a_replay(mistakes, text, told):
 def test_a_huge_file_is_refused_before_it_is_read(write, tmp_path):
     asked = write(PLAIN, WITH_TASK)
     os.truncate(tmp_path / "trace.csv", 10 * 2**30)
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(ScenarioError, match=r"has 10 GiB; at most 1 GiB are read\. Cut a stretch of it out"):
         scenario.load(asked)
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_more_rows_or_calls_than_make_sense_are_refused(mistakes, monkeypatch):
@@ -284,10 +284,10 @@ def test_a_byte_order_mark_spaces_and_other_columns_do_no_harm(write):
 def test_a_million_rows_are_read_in_seconds(write):
     rows = "offset,task\n" + "".join(f"{n / 1e6:.6f},noop\n" for n in range(1_000_000))
     asked = write(rows)
-    begun = time.monotonic()
+    begun = time.process_time()
     load = scenario.load(asked).cells[0].setup.load
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
     assert load.tasks == 1_000_000
-    begun = time.monotonic()
+    begun = time.process_time()
     replay.schedule(load)
-    assert time.monotonic() - begun < 1, "read once"
+    assert time.process_time() - begun < 1, "read once"

@@ -60,7 +60,7 @@ SETS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(TOP_KEYS), TREE, max_size=5), st.booleans(), SETS)
 def test_nothing_but_mistakes(tmp_path, data, on_a_good_one, sets):
     path = tmp_path / "any.yaml"

@@ -177,21 +177,21 @@ def test_an_impossible_pair_is_told_once_however_many_cells_have_it(mistakes):
 
 
 def test_ten_thousand_cells_take_seconds(load):
-    begun = time.monotonic()
+    begun = time.process_time()
     loaded = load(
         f"load.tasks: {list(range(1, 101))}\nworkers.concurrency: {list(range(1, 101))}",
         base=BASE + "workers: {pool: gevent}\n",
     )
     assert len({cell.id for cell in loaded.cells}) == 10_000
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_too_many_cells_are_refused_before_they_are_made(mistakes):
     numbers = list(range(1, 101))
-    begun = time.monotonic()
+    begun = time.process_time()
     (told,) = mistakes(f"load.tasks: {numbers}\nworkers.concurrency: {numbers}\nworkers.nodes: {numbers}")
     assert f"1000000 cells; at most {MAX_CELLS}" in told
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 PATHS = ("workers.prefetch", "workers.nodes", "load.tasks", "warmup.tasks_per_slot")

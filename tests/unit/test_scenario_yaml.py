@@ -44,10 +44,10 @@ MERGE_BOMB = "a: &a {k: 1}\n" + "".join(
 def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, content, line, what):
     path = tmp_path / "odd.yaml"
     path.write_bytes(content)
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(ScenarioError) as caught:
         scenario.load(path)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
     (told,) = caught.value.mistakes
     assert told.startswith(f"{path}:{line}: "), told
     assert what in told

@@ -100,7 +100,7 @@ def lines(run: store.Run, n: int) -> bytes:
     return (run.path / "trials.jsonl").read_bytes()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(cut=st.floats(0, 1))
 def test_torn_at_any_byte(tmp_path_factory: pytest.TempPathFactory, cut: float) -> None:
     """Cut anywhere, the whole lines before the cut are read, and the next append leaves a whole file."""
