@@ -147,9 +147,9 @@ def test_the_capacity_has_an_interval_too(family: Family, found: plan.Plan) -> N
         replace(s, flood=True, metrics={"throughput": 100.0 * (1 + 0.1 * (i % 2))})
         for i, s in enumerate(family.samples)
     ]
-    scattered = plan.one(replace(family, samples=tuple(floods)), asked(concurrency=8), 4)
-    assert scattered.capacity_range is not None
-    assert scattered.capacity_range[1] / scattered.capacity_range[0] > 1.2 > high / low
+    again = predict.resampled(replace(family, samples=tuple(floods)), 4)
+    wider = predict.capacity_within(found.model, again, found.layout, 4)
+    assert wider is not None and wider[1] / wider[0] > 1.2 > high / low
 
 
 def test_one_trial_a_cell_has_no_interval() -> None:
@@ -361,11 +361,12 @@ def test_the_measured_mix_changes_nothing() -> None:
 
 def test_more_long_tasks_need_more_workers_and_the_plan_says_it_guesses() -> None:
     family = mixed(3, 1)
-    as_measured = plan.one(family, asked(rate=300), 4)
-    longer = plan.one(family, asked(rate=300, mix=(1.0, 3.0)), 4)
-    assert longer.layout.slots > 1.5 * as_measured.layout.slots
+    model = fit(family, 4)
+    as_measured = advise.smallest(family, model, asked(rate=100))
+    longer = plan.one(family, asked(rate=100, mix=(1.0, 3.0)), 4)
+    assert longer.layout.slots > 1.5 * as_measured.slots
     assert "other-mix" in {doubt.kind for doubt in longer.doubts}
-    assert "other-mix" not in {doubt.kind for doubt in as_measured.doubts}
+    assert "other-mix" not in {d.kind for d in doubts.of(family, model, asked(rate=100), as_measured)}
     assert [call.weight for call in longer.family.setup.workload] == [1.0, 3.0]
     assert not longer.measured, "points of the measured mix are no points of this one"
 
