@@ -77,6 +77,10 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     sys.exit(EXIT_INTERRUPTED)
 
 
+MOST_LINES = 40
+"""Of an error: one mistake may stand in every cell of a matrix."""
+
+
 def main() -> None:
     """Entry point: every reason to stop becomes a sentence and an exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -84,7 +88,10 @@ def main() -> None:
     try:
         cli(prog_name="celery-bench")
     except BenchError as error:
-        click.echo(click.style("error: ", fg="red") + error.message, err=True)
+        lines = error.message.splitlines()
+        shown = [*lines[:MOST_LINES], f"… and {len(lines) - MOST_LINES} more."]
+        text = error.message if len(lines) <= MOST_LINES else "\n".join(shown)
+        click.echo(click.style("error: ", fg="red") + text, err=True)
         if error.hint:
             click.echo(error.hint, err=True)
         sys.exit(error.exit_code)

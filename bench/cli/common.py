@@ -111,12 +111,15 @@ def echo_json(data: object) -> None:
 
 
 class Share(click.ParamType):  # type: ignore[type-arg]
-    """A share written as ``2%`` or ``0.02``."""
+    """A share written as ``2%`` or ``0.02``, from 0 to below ``most``."""
 
     name = "percentage"
 
+    def __init__(self, most: float = 1) -> None:
+        self._most = most
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The share as a number from 0 to below 1."""
+        """The share as a number."""
         from bench.units import quantity
 
         if isinstance(value, float):
@@ -125,8 +128,9 @@ class Share(click.ParamType):  # type: ignore[type-arg]
             found = quantity(str(value))
         except ValueError:
             found = -1.0
-        if not 0 <= found < 1:
-            self.fail(f"{value!r} is not a share: write 2% or 0.02.", param, ctx)
+        if not 0 <= found < self._most:
+            most = f"{self._most * 100:g}%"
+            self.fail(f"{value!r} is no share from 0 to below {most}: write 2% or 0.02.", param, ctx)
         return found
 
 
@@ -142,6 +146,9 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
         if isinstance(value, float):
             return value
         try:
-            return duration(str(value))
+            found = duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if not 0 < found < float("inf"):
+            self.fail(f"{value!r} is no time to do anything in: write 90s or 10m.", param, ctx)
+        return found

@@ -1,5 +1,6 @@
 """``plan``: how many workers a rate needs under an SLO, from a run that measured a few."""
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("run", metavar="RUN")
 @click.option("--rate", required=True, metavar="RATE", help="Tasks to get through: 500/s, 30000/min.")
 @click.option("--slo", required=True, metavar="CONDITION", help='What must hold: "p95(response) < 2s".')
-@click.option("--headroom", type=Share(), default="20%", show_default=True,
+@click.option("--headroom", type=Share(most=10), default="20%", show_default=True,
               help="The SLO must hold at so much more than the rate.")  # fmt: skip
 @click.option("--host", metavar="SIZE", help="One machine: cores=8,memory=16GiB  [default: the run's]")
 @click.option("--burst", metavar="PATTERN", help='What a burst does to it: "3x for 10m every 1h".')
@@ -35,9 +36,13 @@ if TYPE_CHECKING:
 @click.option(
     "--only", multiple=True, metavar="PATH=VALUE", help="Plan with these cells: --only workers.pool=gevent"
 )
-@click.option("--nodes", type=click.IntRange(min=1), help="Fix the number of nodes.")
+@click.option("--nodes", type=click.IntRange(min=1, max=2000), help="Fix the number of nodes.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Fix the concurrency of a node.")
-@click.option("--prefetch", type=click.IntRange(min=0), help="Fix the prefetch multiplier, 0 = unlimited.")
+@click.option(
+    "--prefetch",
+    type=click.IntRange(min=0),
+    help="Fix the prefetch multiplier, 0 = unlimited.",
+)
 @click.option("--verify", is_flag=True, help="Run the plan on this machine, where it fits (some minutes).")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True,
               help="html writes a page with pictures under the reports folder.")  # fmt: skip
@@ -106,10 +111,12 @@ T = TypeVar("T")
 
 def _parsed(parse: Callable[[str], T], text: str, example: str) -> T:
     """What the text says. Raises UsageError."""
+    from bench.scenario.mistakes import sentence
+
     try:
         return parse(text)
     except ValueError as error:
-        raise UsageError(f"{str(error).rstrip('.')}.", f"As in {example}") from None
+        raise UsageError(sentence(str(error)), f"As in {example}") from None
 
 
 def _rate(text: str) -> float:
@@ -138,9 +145,12 @@ def _sizes(text: str) -> dict[str, float]:
 
 def _cores(text: str) -> float:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a number of cores") from None
+        found = math.inf
+    if not math.isfinite(found):
+        raise ValueError(f"{text!r} is not a number of cores")
+    return found
 
 
 def _of_run(source: "Run") -> dict[str, float]:

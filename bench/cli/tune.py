@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from bench.cli.common import Seconds, console, load_space, show_tuned
 from bench.cli.run import fresh_seed
@@ -83,7 +84,7 @@ def tune(
     are measured again, block by block, and only these fresh trials are reported.
 
     \b
-    Exit code 0 confirmed, 5 no candidate keeps the conditions, 6 not confirmed.
+    Exit code 0 confirmed, 5 none of the candidates keeps the conditions, 6 not confirmed.
     """
     from bench import store
     from bench.report import tuned_page
@@ -100,8 +101,18 @@ def tune(
         meta = session.describe([space.scenario], seed=asked["seed"], quick=False, command=command)
         target = store.create(places["results"], None, {**meta, "tune": asked["tune"]})
     else:
-        if file or maximize or minimize or conditions or sets or only or broker or seed is not None:
-            raise UsageError("--resume goes on with the search as it was asked.", "Leave the rest out.")
+        ctx = click.get_current_context()
+        given = [
+            param.opts[0] if param.param_type_name == "option" else "SCENARIO"
+            for param in ctx.command.params
+            if param.name not in ("resume", "no_report", "as_json")
+            and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        ]
+        if given:
+            raise UsageError(
+                f"--resume goes on with the search as it was asked, and {given[0]} would change it.",
+                "Leave that out, or start another search.",
+            )
         target = store.open_run(places["results"], resume)
         if "tune" not in target.meta:
             raise UsageError(f"{target.name} is no search.", f"celery-bench run --resume {resume}")
@@ -155,13 +166,13 @@ def _measure(target: "Run") -> bool:
     from bench.search import tuned
     from bench.search.tune import Tuning
 
-    asked = target.meta["tune"]
+    goal, asked = tuned.goal_of(target), target.meta["tune"]
     done = target.results()
     spent = sum(result.seconds for result in done)
     began = time.monotonic()
     tuning = Tuning(
         target,
-        goal=tuned.goal_of(target),
+        goal=goal,
         candidates=asked["candidates"],
         default=asked["default"],
         name=asked["strategy"],
@@ -189,6 +200,7 @@ def _exit_code(found: "Tuned") -> int:
     return {
         tuned.CONFIRMED: EXIT_OK,
         tuned.SEARCHED: EXIT_INCONCLUSIVE,
-        tuned.UNMET: EXIT_GATE_FAILED,
+        tuned.BROKEN: EXIT_INCONCLUSIVE,
+        tuned.UNMET: EXIT_GATE_FAILED if found.tried == len(found.candidates) else EXIT_INCONCLUSIVE,
         tuned.NOTHING: EXIT_TRIAL_FAILED,
     }[found.state]

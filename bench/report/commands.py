@@ -29,7 +29,7 @@ def of(view: ScenarioView) -> list[Command]:
 
 def command(setup: model.Setup, label: str, titles: Sequence[str] = ()) -> Command:
     """Lines to paste for the workers of this setup; ``titles``: the kinds of work they are advised for."""
-    note = "The settings go into yourapp's configuration. "
+    note = "Lines with app.conf go into the app's configuration. "
     several = [group.nodes for group in setup.fleet if group.nodes > 1]
     if several:
         note += f"Start {' and '.join(map(str, several))} of these, each with a name of its own. "
@@ -45,7 +45,7 @@ def lines(setup: model.Setup) -> list[str]:
     for number, group in enumerate(setup.fleet, start=1):
         name = f' -n "worker{number}@%h"' if len(setup.groups) > 1 else ""
         queues = f" -Q {','.join(group.queues)}" if group.queues else ""
-        told.append(f"celery -A yourapp worker {shlex.join(_told(group))}{name}{queues}")
+        told.append(f"celery -A {setup.app or 'yourapp'} worker {shlex.join(_told(group))}{name}{queues}")
     asked = {k: v for group in setup.fleet for k, v in settings.configuration(setup, group).items()}
     if options := settings.transport_options(setup):
         asked["broker_transport_options"] = options

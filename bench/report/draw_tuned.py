@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report import figures, labels, palette, sheet, tuned
 from bench.search.goal import COST, SURE
-from bench.search.tuned import CONFIRMED, SEARCHED, Shown, Tuned
+from bench.search.tuned import Shown, Tuned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ def _goal_axis(axis: Any, found: Tuned) -> None:
 def _marked(found: Tuned) -> dict[str, str]:
     """What is special about some cells, in a word."""
     marked = {found.default: "Celery's default"}
-    if found.advised and found.state in (CONFIRMED, SEARCHED):
+    if found.advised and found.has_advice:
         both = " and Celery's default" if found.advised == found.default else ""
         marked[found.advised] = f"advised{both}"
     return marked

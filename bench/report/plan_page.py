@@ -40,7 +40,7 @@ def _fill(found: Told, path: Path) -> None:
         path, "plan", plans.as_markdown(found), plans.as_json(found),
         title=plan_words.title(found),
         sentence=plan_words.sentence(found.best),
-        facts=[*plan_words.facts(found.best), *plan_words.others(found)],
+        facts=plan_words.said(found),
         command="\n".join(plan_words.lines(found.best)),
         pictures=page.pictures(charts, path),
         grids=plans.grids(found),

@@ -121,6 +121,20 @@ def lines(plan: Plan) -> list[str]:
     return commands.lines(verify.setup(plan))
 
 
+def judged(found: Told) -> str:
+    """Whether the measurement was as predicted; empty where nothing was measured."""
+    one = next((c for c in found.verified if c.metric == found.ask.slo.metric), None)
+    if one is None:
+        return ""
+    metric = labels.metric_text(one.metric)
+    seen = f"Measured {metric} is {one.ratio:.2f} × the predicted one"
+    if one.inside is None:
+        return f"{seen}; the prediction has no interval to judge that by: it rests on too few trials."
+    if one.inside:
+        return f"{seen}, within its interval."
+    return f"{seen}, outside its interval: believe the measurement, and look at the doubts of both runs."
+
+
 def others(found: Told) -> list[str]:
     """The other families, and those without a plan."""
     more = [f"Also holds: {sentence(plan)}{_memory(plan)}" for plan in found.plans.plans[1:]]
@@ -132,6 +146,11 @@ def others(found: Told) -> list[str]:
 
 def _memory(plan: Plan) -> str:
     return f" It needs {units.format_size(plan.memory)}." if plan.memory else ""
+
+
+def said(found: Told) -> list[str]:
+    """Everything after the sentence."""
+    return [*filter(None, [judged(found)]), *facts(found.best), *others(found)]
 
 
 def how() -> str:

@@ -1,14 +1,15 @@
 """A plan in words and rows: terminal, Markdown, JSON and the page."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bench import model, units
+from bench.report import grids as grids_
 from bench.report import labels, markdown, tables
 from bench.report.phases import Grid
-from bench.report.plan_words import Told, facts, how, lines, others, sentence, title
+from bench.report.plan_words import Told, how, lines, said, sentence, title
 from bench.sizing.advise import Ask
 from bench.sizing.plan import RATES, Plan
 from bench.sizing.predict import Prediction
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SIDE = "side"
-SIDES = ("predicted", "measured", "ratio", "as predicted")
+SIDES = ("predicted", "measured", "ratio", "within the 95 % interval")
 
 
 def what_if(plan: Plan) -> list[Grid]:
@@ -71,7 +72,7 @@ def sides(found: Told) -> Grid:
             )
         )
     return Grid(
-        title=f"Verified by {found.run} (as predicted: within the 95 % interval)",
+        title=f"Prediction and measurement ({found.run})",
         corner="",
         columns=SIDES,
         rows=tuple(rows),
@@ -89,52 +90,29 @@ def render(found: Told, console: "Console") -> None:
     from rich.text import Text
 
     console.print(Text(sentence(found.best), style="bold"))
-    for text in [*facts(found.best), *others(found)]:
+    for text in said(found):
         console.print(Text(text))
     console.print()
     for line in lines(found.best):
         console.print(Text(f"  {line}"))
     for grid in grids(found):
         console.print()
-        console.print(_table(grid))
+        console.print(grids_.table(grid, wrap=grid.across == SIDE))
     for doubt in found.best.doubts:
         console.print(Text(f"? {doubt.kind}: {doubt.text} {doubt.advice}", style="yellow"))
     console.print(Text(how(), style="dim"))
-
-
-def _table(grid: Grid) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 1), header_style="dim", title=grid.title, title_justify="left",
-                  title_style="bold")  # fmt: skip
-    narrow = grid.across != SIDE
-    table.add_column(grid.corner, no_wrap=narrow)
-    for heading in grid.columns:
-        table.add_column(heading, justify="right", no_wrap=narrow)
-    for row, texts in grid.rows:
-        style = "bold" if row in grid.best else ""
-        table.add_row(Text(row, style=style), *(Text(text or "–", style=style) for text in texts))
-    return table
 
 
 def as_markdown(found: Told) -> str:
     """The plan for an issue or a pull request."""
     escape = markdown.escape
     out = [f"### {escape(title(found))}", "", f"**{escape(sentence(found.best))}**", ""]
-    out += [f"- {escape(text)}" for text in [*facts(found.best), *others(found)]]
+    out += [f"- {escape(text)}" for text in said(found)]
     out += ["", "```", *lines(found.best), "```"]
     for grid in grids(found):
-        out += ["", escape(grid.title), "", *_rows(grid)]
+        out += ["", escape(grid.title), "", *grids_.rows(grid)]
     out += ["", *(f"- ❔ **{d.kind}**: {escape(d.text)} {escape(d.advice)}" for d in found.best.doubts)]
     return "\n".join([*out, "", how()]).replace("\n\n\n", "\n\n") + "\n"
-
-
-def _rows(grid: Grid) -> Iterator[str]:
-    yield f"| {' | '.join((grid.corner, *grid.columns))} |"
-    yield f"|{' --- |' * (1 + len(grid.columns))}"
-    for row, texts in grid.rows:
-        yield f"| {' | '.join(map(markdown.escape, (row, *texts)))} |"
 
 
 def as_json(found: Told) -> dict[str, Any]:

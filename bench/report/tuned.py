@@ -2,20 +2,26 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench import model, units
 from bench.effects import MARGIN
 from bench.measured import Estimate
 from bench.report import commands, figures, labels, markdown, tables
+from bench.report import grids as tables_of
+from bench.report.phases import Grid
+from bench.search.fresh import Versus
 from bench.search.goal import COST, SURE
-from bench.search.tuned import CONFIRMED, NOTHING, SEARCHED, UNMET, Shown, Tuned, Versus
+from bench.search.tuned import BROKEN, CONFIRMED, NOTHING, SEARCHED, UNMET, Shown, Tuned
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-HEADINGS = ("", "cell", "goal", "trials", "memory", "CPU per task")
 MOST_ROWS = 12
+MOST_NAMED = 4
+OVER = 1.1
+"""Times the budget, from which on it is said."""
 BESIDES = ("memory", "cpu_per_task")
 
 
@@ -52,7 +58,18 @@ def headline(found: Tuned) -> str:
     if found.state == NOTHING or found.advised is None:
         return f"No trial gave {metric_text(found)}, so there is no advice."
     if found.state == UNMET:
-        return f"No candidate surely keeps {_conditions(found)}."
+        few = found.tried < len(found.candidates)
+        who = (
+            f"None of the {found.tried} candidates that were tried, of {len(found.candidates)},"
+            if few
+            else "No candidate"
+        )
+        return f"{who} surely keeps {_conditions(found)}."
+    if found.state == BROKEN:
+        return (
+            f"Not confirmed: the chance that {_conditions(found)} {_holds(found)} for"
+            f" {name(found, found.advised)} is {_percent(found.chance)}, now that it was measured again."
+        )
     mine = found.estimates[found.advised].get(found.goal.metric)
     how = f": {metric_text(found)} {number(found.goal.metric, mine)}" if mine else ""
     sure = (
@@ -70,6 +87,8 @@ def findings(found: Tuned) -> Iterator[str]:
         return
     if found.state == NOTHING or found.advised is None:
         return
+    if found.state == BROKEN:
+        yield "Search again: a longer --budget gives each candidate more trials."
     yield from (_against(found, versus) for versus in found.versus)
     if found.advised == found.default:
         yield "It is what Celery does by default."
@@ -79,14 +98,29 @@ def findings(found: Tuned) -> Iterator[str]:
         yield f"It takes {labels.listed(prices)}."
     if found.goal.conditions:
         yield f"The chance that {_conditions(found)} {_holds(found)} is {_percent(found.chance)}."
-    others = len(found.contenders) - 1
-    if others > 0:
-        yield (
-            f"The search could not tell {units.plural(others, 'other candidate')} from the best;"
-            " of those that seemed as good this one costs least memory, then CPU."
-        )
+    yield from _set(found)
     if found.state == SEARCHED:
-        yield "The numbers of a search flatter its winner: celery-bench tune --resume confirms it."
+        again = f"celery-bench tune --resume {found.run}"
+        yield f"The numbers of a search flatter its winner: {again} confirms it."
+
+
+def _set(found: Tuned) -> Iterator[str]:
+    """Who else it might be, and why it is this one."""
+    assert found.searched
+    best = name(found, found.searched)
+    others = [name(found, cell) for cell in found.contenders if cell != found.searched]
+    if others:
+        more = [f"{len(others) - MOST_NAMED} more"] if len(others) > MOST_NAMED else []
+        yield (
+            f"The search could not tell {labels.listed([*others[:MOST_NAMED], *more])} from {best}: of those"
+            f" that seemed to be within {MARGIN * 100:g} % of the best it took the cheapest (memory, then"
+            " CPU)."
+        )
+    if found.advised != found.searched:
+        yield f"The search had named {best}; the fresh trials speak against it."
+    if found.skipped:
+        missing = units.plural(found.skipped, "candidate")
+        yield f"There was no time to try {missing} at all: give it a longer --budget."
 
 
 def _holds(found: Tuned) -> str:
@@ -150,7 +184,10 @@ def how(found: Tuned) -> str:
     text = f"{units.plural(measured, 'trial')} of {found.tried} of {candidates} ({found.strategy})"
     if found.blocks:
         text += f", then {units.plural(found.blocks, 'fresh block')} to confirm"
-    return f"{text}: {units.format_duration(found.spent)} of {units.format_duration(found.budget)}."
+    text += f": {units.format_duration(found.spent)} of {units.format_duration(found.budget)}."
+    if found.spent > OVER * found.budget:
+        text += " Trials took longer than was estimated; three fresh blocks are measured in any case."
+    return text
 
 
 def ordered(found: Tuned) -> list[Shown]:
@@ -158,23 +195,40 @@ def ordered(found: Tuned) -> list[Shown]:
     return sorted(found.shown, key=lambda each: (each.chance < SURE, -found.goal.sign * each.value))
 
 
-def rows(found: Tuned) -> list[tuple[str, ...]]:
-    """A row of texts under ``HEADINGS`` for every candidate that was tried, best first."""
-    return [
-        (
-            mark(found, each),
-            name(found, each.cell),
-            value_text(found.goal.metric, each.value),
-            str(each.tries),
-            *(value_text(m, each.metrics[m]) if m in each.metrics else "–" for m in BESIDES),
-        )
-        for each in ordered(found)
-    ]
+def grids(found: Tuned) -> list[Grid]:
+    """What the fresh trials gave, and what the search saw of every candidate that was tried, best first."""
+    columns = (metric_text(found), "trials", *(labels.metric_text(m) for m in BESIDES), "")
+    best = frozenset({name(found, found.advised)} if found.advised and found.has_advice else ())
+    both = (
+        ("Fresh trials", tuple(_fresh(found))),
+        ("In the search, which flatters its winner", tuple(_seen(found))),
+    )
+    return [Grid(title=t, corner="", columns=columns, rows=rows, best=best) for t, rows in both if rows]
+
+
+def _fresh(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if not found.blocks:
+        return
+    roles = {found.advised: "advised" if found.has_advice else ""}
+    roles.setdefault(found.runner_up, "runner-up")
+    roles.setdefault(found.default, "default")
+    for cell, role in roles.items():
+        have = found.estimates[cell] if cell else {}
+        if cell and (mine := have.get(found.goal.metric)):
+            values = (value_text(m, have[m].point) if m in have else "" for m in BESIDES)
+            yield name(found, cell), (number(found.goal.metric, mine), str(mine.n), *values, role)
+
+
+def _seen(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for each in ordered(found):
+        values = (value_text(m, each.metrics[m]) if m in each.metrics else "" for m in BESIDES)
+        goal = value_text(found.goal.metric, each.value)
+        yield name(found, each.cell), (goal, str(each.tries), *values, mark(found, each) or " ")
 
 
 def mark(found: Tuned, each: Shown) -> str:
     """What is special about a candidate, in a word or two."""
-    if found.state in (CONFIRMED, SEARCHED) and each.cell == found.advised:
+    if found.has_advice and each.cell == found.advised:
         return "advised"
     if each.cell == found.default:
         return "default"
@@ -187,7 +241,7 @@ def mark(found: Tuned, each: Shown) -> str:
 
 def command(found: Tuned) -> commands.Command | None:
     """Lines to paste for the advised workers."""
-    if found.advised is None or found.state not in (CONFIRMED, SEARCHED):
+    if found.advised is None or not found.has_advice:
         return None
     return commands.command(found.cells[found.advised].setup, name(found, found.advised))
 
@@ -196,12 +250,14 @@ def importance_text(found: Tuned) -> str:
     """``concurrency 71 %, pool 12 %`` of the differences between the candidates."""
     names = labels.axis_names(list(found.importance))
     shares = [f"{names[axis]} {share * 100:.0f} %" for axis, share in found.importance.items()]
-    return f"Of the differences between candidates each setting explains by itself: {', '.join(shares)}."
+    more = " (more than all: not every combination was tried)" if sum(found.importance.values()) > 1 else ""
+    return (
+        f"Of the differences between candidates each setting explains by itself: {', '.join(shares)}{more}."
+    )
 
 
 def render(found: Tuned, console: "Console") -> None:
     """Print it: advice, reasons, lines to paste, and the best candidates."""
-    from rich.table import Table
     from rich.text import Text
 
     good = found.state == CONFIRMED
@@ -214,17 +270,16 @@ def render(found: Tuned, console: "Console") -> None:
         console.print()
         for line in lines.text.splitlines():
             console.print(Text(f"  {line}", style="cyan"), soft_wrap=True)
-    console.print()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in HEADINGS:
-        goal = metric_text(found) if heading == "goal" else heading
-        table.add_column(goal, justify="left" if heading in ("", "cell") else "right")
-    every = rows(found)
-    for row in every[:MOST_ROWS]:
-        table.add_row(*row)
-    console.print(table)
-    if len(every) > MOST_ROWS:
-        console.print(Text(f"and {len(every) - MOST_ROWS} more, in the report", style="dim"))
+        console.print(Text(lines.note, style="dim"))
+    for grid in grids(found):
+        console.print()
+        console.print(tables_of.table(replace(grid, rows=grid.rows[:MOST_ROWS]), wrap=True))
+        if len(grid.rows) > MOST_ROWS:
+            console.print(Text(f"and {len(grid.rows) - MOST_ROWS} more, in the report", style="dim"))
+    if found.doubts:
+        console.print()
+    for doubt in found.doubts:
+        console.print(Text(f"? {doubt.kind}: {doubt.text} {doubt.advice}", style="yellow"))
     if found.importance:
         console.print(Text(f"\n{importance_text(found)}", style="dim"))
     console.print(Text(how(found), style="dim"))
@@ -237,9 +292,9 @@ def as_markdown(found: Tuned) -> str:
     pasted = command(found)
     if pasted:
         lines += ["", "```", pasted.text, "```", "", markdown.escape(pasted.note)]
-    headings = [metric_text(found) if heading == "goal" else heading for heading in HEADINGS]
-    lines += ["", f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
-    lines += [f"| {' | '.join(map(markdown.escape, row))} |" for row in rows(found)]
+    for grid in grids(found):
+        lines += ["", f"**{markdown.escape(grid.title)}**", "", *tables_of.rows(grid)]
+    lines += ["", *(f"- ❔ **{d.kind}**: {markdown.escape(f'{d.text} {d.advice}')}" for d in found.doubts)]
     lines += ["", importance_text(found)] if found.importance else []
     return "\n".join([*lines, "", how(found)]) + "\n"
 
@@ -260,7 +315,8 @@ def as_json(found: Tuned) -> dict[str, Any]:
         "strategy": found.strategy,
         "seconds": {"budget": found.budget, "spent": round(found.spent, 1)},
         "headline": headline(found),
-        "advised": _cell_json(found, found.advised),
+        "advised": _cell_json(found, found.advised) if found.has_advice else None,
+        "nearest": None if found.has_advice else _cell_json(found, found.advised),
         "runner_up": _cell_json(found, found.runner_up),
         "default": _cell_json(found, found.default),
         "chance": found.chance,
@@ -272,6 +328,7 @@ def as_json(found: Tuned) -> dict[str, Any]:
         ],
         "contenders": [dict(found.cells[cell].settings) for cell in found.contenders],
         "importance": dict(found.importance),
+        "doubts": [{"kind": d.kind, "text": d.text, "advice": d.advice} for d in found.doubts],
         "missed": {text: None if math.isnan(v) else v for text, v in found.missed.items()},
         "tried": [
             {"settings": dict(found.cells[s.cell].settings), "value": s.value, "trials": s.tries,

@@ -25,8 +25,8 @@ def _fill(found: Tuned, path: Path) -> None:
         findings=list(tuned.findings(found)),
         command=tuned.command(found),
         pictures=page.pictures(_charts(found), path),
-        headings=[tuned.metric_text(found) if h == "goal" else h for h in tuned.HEADINGS],
-        rows=tuned.rows(found),
+        grids=list(tuned.grids(found)),
+        doubts=found.doubts,
         how=tuned.how(found),
     )  # fmt: skip
 

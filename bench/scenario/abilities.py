@@ -8,7 +8,7 @@ from bench import model
 from bench.scenario.canvas_keys import PARTS_MOST, places
 from bench.scenario.mistakes import Mistake, Steps
 
-_PREFETCH_MOST = 65_535
+PREFETCH_MOST = 65_535
 """Above this kombu turns the prefetch limit off with a warning (PREFETCH_COUNT_MAX in kombu/common.py)."""
 
 _ONLY = {
@@ -101,9 +101,9 @@ def _celery() -> tuple[int, ...]:
 
 def _bounds(group: model.Workers, path: Steps) -> Found:
     concurrency, prefetch = group.concurrency, group.prefetch
-    if concurrency * prefetch > _PREFETCH_MOST:
+    if concurrency * prefetch > PREFETCH_MOST:
         text = (
-            f"prefetch {prefetch} × concurrency {concurrency} is above {_PREFETCH_MOST}: there "
+            f"prefetch {prefetch} × concurrency {concurrency} is above {PREFETCH_MOST}: there "
             "Celery turns the limit off. Write 0 if you mean unlimited"
         )
         yield _mistake((*path, "prefetch"), text, (*path, "concurrency"))

@@ -52,6 +52,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Known: {', '.join(names)}." if names else ""
 
 
+def sentence(text: str) -> str:
+    """With the full stop that it lacks."""
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
 def one_of(words: Sequence[str]) -> str:
     """``a``, ``a or b``, ``a, b or c``."""
     *most, last = words

@@ -28,11 +28,15 @@ class Options:
         self._document = document
         self.pins: dict[Steps, Any] = {}
 
-    def set_all(self, sets: Mapping[str, str] | Sequence[str]) -> None:
-        """Apply every ``path=value`` of --set, in order; the later one wins."""
+    def set_all(self, sets: Mapping[str, str] | Sequence[str], *, tune: bool = False) -> None:
+        """Apply every ``path=value`` of --set that is (or is not) about ``tune``, in order; the later one
+        wins.
+        """
         texts = [f"{path}={value}" for path, value in sets.items()] if isinstance(sets, Mapping) else sets
         for text in texts:
             path, equals, value = text.partition("=")
+            if (path.strip().split(".")[0] == "tune") is not tune:
+                continue
             place = safe(f"--set {text}") if len(text) <= 60 else f"--set {path}=…"
             if not equals or not path.strip():
                 self._wrong(place, (), "needs a path and a value, as in --set workers.pool=threads")
@@ -114,8 +118,8 @@ class Options:
         if odd:
             self._wrong(place, path, odd[0].text)
             return
-        if path[0] == "matrix" and len(path) > 1:
-            path = ("matrix", name.removeprefix("matrix."))
+        if path[0] in ("matrix", "tune") and len(path) > 1:
+            path = (path[0], name.removeprefix(f"{path[0]}."))
         elif problem := _unknown(path):
             self._wrong(place, (), problem)
             return

@@ -99,8 +99,9 @@ def _read(
 ) -> tuple[model.Scenario, list[model.Cell]]:
     """The scenario, and for tuning the cells with Celery's defaults."""
     document = read(path)
-    mistakes = _take_tune(document, tuning=tuning)
     options = Options(document)
+    options.set_all(changes.get("sets", ()), tune=True)
+    mistakes = _take_tune(document, tuning=tuning)
     options.set_variants(changes.get("variants"))
     options.set_app(changes.get("app"))
     options.set_all(changes.get("sets", ()))

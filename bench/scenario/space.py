@@ -48,10 +48,13 @@ def of(scenario: model.Scenario, defaults: Sequence[model.Cell]) -> Space:
     between, or several kinds of work.
     """
     axes = [axis for axis in scenario.axes if not is_circumstance(axis)]
-    if not axes or len(scenario.cells) < 2:
+    if len(scenario.cells) < 2 or not axes:
+        what = "one candidate only" if axes else "nothing to tune"
+        if scenario.axes and not axes:
+            what = f"no setting to tune: {scenario.axes[0]} is part of what is asked for"
         raise UsageError(
-            f"{scenario.name} has nothing to tune.",
-            "Give it `tune:` with ranges (workers.concurrency: {from: 1, to: 8}), or a `matrix:`.",
+            f"{scenario.name} has {what}.",
+            "Give its `tune:` ranges or choices (workers.concurrency: {from: 1, to: 8}), or a `matrix:`.",
         )
     works = {_work(cell): cell for cell in scenario.cells}
     if len(works) > 1:

@@ -9,7 +9,8 @@ from bench.errors import UsageError
 from bench.grammar import Condition
 from bench.measured import COUNTS, HIGHER_IS_BETTER, METRICS, TrialResult
 from bench.model import Scenario
-from bench.scenario.mistakes import did_you_mean
+from bench.scenario.mistakes import did_you_mean, sentence
+from bench.stats.quantiles import LEVELS, needed
 
 COST = "cost"
 """Of a million tasks, in the currency of the scenario's price."""
@@ -92,7 +93,8 @@ def of(
             "cost needs a price.", "Say --set price.core_hour=0.04 --set price.gib_hour=0.005, or `price:`."
         )
     conditions = tuple(_condition(text) for text in subject_to)
-    _check_flood(scenario, [metric, *(condition.metric for condition in conditions)])
+    for each in (metric, *(condition.metric for condition in conditions)):
+        _check_load(scenario, each)
     return Goal(metric=metric, maximize=high, conditions=conditions, price=scenario.price)
 
 
@@ -100,7 +102,7 @@ def _condition(text: str) -> Condition:
     try:
         found = grammar.parse(text, "a condition")
     except ValueError as error:
-        raise UsageError(f"--subject-to {error}.", "See docs/scenarios.md, gates.") from None
+        raise UsageError(f"--subject-to {sentence(str(error))}", "See docs/scenarios.md, gates.") from None
     if not found.is_everywhere:
         raise UsageError(
             f"--subject-to {text!r} names cells.", "Every candidate must keep it: write the metric alone."
@@ -108,11 +110,24 @@ def _condition(text: str) -> Condition:
     return found
 
 
-def _check_flood(scenario: Scenario, metrics: Sequence[str]) -> None:
-    shapes = {load.shape for cell in scenario.cells for load in cell.setup.load.phases or (cell.setup.load,)}
-    late = [m for m in metrics if m.endswith(("(wait)", "(broker_wait)", "(response)"))]
-    if late and "flood" in shapes:
+def _check_load(scenario: Scenario, metric: str) -> None:
+    """That trials of this load can give the metric. Raises UsageError."""
+    loads = [load for cell in scenario.cells for load in cell.setup.load.phases or (cell.setup.load,)]
+    shapes = {load.shape for load in loads}
+    if metric.endswith(("(wait)", "(broker_wait)", "(response)")) and "flood" in shapes:
         raise UsageError(
-            f"In a flood {late[0]} is a place in the queue, not a latency.",
+            f"In a flood {metric} is a place in the queue, not a latency.",
             "Use a load of shape closed, constant, poisson or saturate.",
+        )
+    for ending, shape in (("capacity", "saturate"), ("(roundtrip)", "closed")):
+        if metric.endswith(ending) and shape not in shapes:
+            raise UsageError(
+                f"A load of shape {loads[0].shape} gives no {metric}.", f"Use one of shape {shape}."
+            )
+    tasks = min((cell.setup.load.count for cell in scenario.cells), default=0)
+    level = LEVELS.get(metric.partition("(")[0])
+    if tasks and level and tasks < needed(level):
+        raise UsageError(
+            f"{metric} takes {needed(level)} tasks a trial, and this load has {tasks}.",
+            "Give it more tasks, or a longer duration.",
         )

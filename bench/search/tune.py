@@ -18,7 +18,7 @@ from bench.errors import UsageError
 from bench.model import Cell, Scenario, Trial
 from bench.search import strategy
 from bench.search.belief import Belief, Tried, tried
-from bench.search.goal import SURE, Goal
+from bench.search.goal import COST, SURE, Goal
 from bench.store import Run
 
 CONFIRMED = "-confirmed"
@@ -123,9 +123,11 @@ class Tuning:
         a_block = sum(map(seconds, wanted))
         repeats = BLOCKS if BLOCKS * a_block <= left else LEAST_BLOCKS
         cells = tuple(self._cells[id] for id in wanted)
+        metric = self._scenario.metric if self._goal.metric == COST else self._goal.metric
         fresh = replace(
-            self._scenario, name=self._scenario.name + CONFIRMED, cells=cells, repeats=repeats, gates=()
-        )
+            self._scenario, name=self._scenario.name + CONFIRMED, cells=cells, repeats=repeats, gates=(),
+            metric=metric,
+        )  # fmt: skip
         self._run.add(fresh)
 
     def _late(self, trial: Trial, fresh: Scenario) -> bool:
@@ -203,9 +205,10 @@ def check_budget(
     """Raises UsageError where the budget is too small for one trial of each that a search begins with."""
     trials, seconds = least_seconds(cells, candidates, default, goal, name, seed)
     if seconds > budget:
+        first = f"{units.plural(trials, 'first trial')} and " if trials else ""
         raise UsageError(
-            f"{units.format_duration(budget)} is too short: {trials} first trials and a confirmation take"
-            f" about {units.format_duration(seconds)}.",
+            f"{units.format_duration(budget)} is too short: {first}a confirmation take"
+            f"{'' if first else 's'} about {units.format_duration(seconds)}.",
             f"Say --budget {max(1, round(1.5 * seconds / 60))}m, keep fewer candidates (--only), or let a"
             " trial do less (load).",
         )  # fmt: skip

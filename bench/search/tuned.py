@@ -9,34 +9,27 @@ from typing import Any
 import numpy as np
 
 from bench import analyse, grammar
-from bench.effects import MARGIN
-from bench.measured import Estimate, TrialResult
+from bench.errors import UsageError
+from bench.measured import Doubt, Estimate, TrialResult
 from bench.model import Cell
 from bench.search import strategy
-from bench.search.belief import Belief, Tried, believe, tried
+from bench.search.belief import Belief, believe, tried
+from bench.search.fresh import Versus, after_all, chance, told_doubts, versus, whole_blocks
 from bench.search.goal import COST, SURE, Goal
 from bench.search.tune import choose
-from bench.stats.paired import paired
 from bench.store import Run
 
-CONFIRMED, SEARCHED, UNMET, NOTHING = "confirmed", "searched", "unmet", "nothing"
-"""Fresh trials tell; only the search does; no candidate surely keeps the conditions; nothing was measured."""
+CONFIRMED, SEARCHED, BROKEN = "confirmed", "searched", "broken"
+"""Fresh trials tell; only the search does; by the fresh trials the conditions do not surely hold."""
+UNMET, NOTHING = "unmet", "nothing"
+"""No candidate that was tried surely keeps the conditions; nothing was measured."""
+ADVICE = (CONFIRMED, SEARCHED)
+
+KEPT = {"metric", "maximize", "subject_to", "strategy", "budget", "candidates", "default"}
+"""Of the question, in run.json."""
 
 FRONT = ("p99(response)", "p95(response)", "memory")
 """Held against the goal in the Pareto front: the first latency that was computed, and memory."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Versus:
-    """The advised cell against another by fresh trials, paired by block: the goal's ratio advised ÷ other
-    with its 95 % interval, None below two blocks.
-    """
-
-    other: str
-    ratio: float
-    lower: float | None
-    upper: float | None
-    blocks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +57,10 @@ class Shown:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
     """Ids of cells throughout; see the module. ``estimates`` of the confirmed cells come from fresh trials,
-    of the others (where nothing is confirmed) from the search. ``importance``: axis → share of the score's
-    variance over all candidates that it explains by itself. ``missed``: where no candidate keeps the
-    conditions, each with what the nearest has.
+    of the others (where nothing is confirmed) from the search. ``searched``: who won the search;
+    ``skipped``: candidates that it should have begun with, and had no time for. ``importance``: axis → share
+    of the score's variance over all candidates that it explains by itself. ``missed``: where no candidate
+    keeps the conditions, each with what the nearest has. ``doubts`` about the fresh trials.
     """
 
     run: str
@@ -82,6 +76,8 @@ class Tuned:
     default: str
     advised: str | None
     runner_up: str | None
+    searched: str | None
+    skipped: int
     contenders: tuple[str, ...]
     estimates: Mapping[str, Mapping[str, Estimate]]
     versus: tuple[Versus, ...]
@@ -91,6 +87,12 @@ class Tuned:
     steps: tuple[Step, ...]
     importance: Mapping[str, float]
     missed: Mapping[str, float]
+    doubts: tuple[Doubt, ...]
+
+    @property
+    def has_advice(self) -> bool:
+        """Whether there is something to take."""
+        return self.state in ADVICE
 
     @property
     def tried(self) -> int:
@@ -114,10 +116,11 @@ def of_run(run: Run) -> Tuned:
     belief = search.belief(history)
     choice = choose(belief, history)
     advised, runner_up = (choice.winner, choice.runner_up) if choice else (None, None)
-    blocks = _whole_blocks(run, fresh)
+    blocks = whole_blocks(run, fresh)
     if advised and blocks:
-        advised, runner_up = _after_all(goal, fresh, history, advised, [runner_up, default], candidates)
-    state = _state(choice is not None, bool(choice and choice.kept), blocks)
+        advised, runner_up = after_all(goal, fresh, history, advised, [runner_up, default], candidates)
+    sure = chance(goal, candidates, [*history, *(tried(goal, r) for r in fresh)], advised)
+    state = _state(choice is not None, bool(choice and choice.kept), blocks, sure)
     pool = fresh if blocks else found
     others = [id for id in dict.fromkeys((runner_up, default)) if id and id != advised]
     return Tuned(
@@ -134,21 +137,34 @@ def of_run(run: Run) -> Tuned:
         default=default,
         advised=advised,
         runner_up=runner_up,
+        searched=choice.winner if choice else None,
+        skipped=len({*search.first} - {t.cell for t in history}),
         contenders=choice.contenders if choice else (),
         estimates={id: _estimates(goal, [r for r in pool if r.cell == id and r.ok]) for id in cells},
-        versus=tuple(_versus(goal, fresh, advised, other) for other in others if advised and blocks),
-        chance=_chance(goal, candidates, [*history, *(tried(goal, r) for r in fresh)], advised),
+        versus=tuple(versus(goal, fresh, advised, other) for other in others if advised and blocks),
+        chance=sure,
         blocks=blocks,
         shown=_shown(goal, found, belief),
         steps=tuple(_steps(goal, found)),
         importance=importance(scenario.cells, belief),
         missed=_missed(goal, found, belief) if state == UNMET else {},
+        doubts=told_doubts(run),
     )
 
 
 def goal_of(run: Run) -> Goal:
-    """The goal that the run was started with."""
+    """The goal that the run was started with. Raises UsageError where run.json does not say it."""
     asked = run.meta["tune"]
+    known = {cell.id for cell in run.scenarios[0].cells}
+    try:
+        whole = known >= {*asked["candidates"], asked["default"]} and asked.keys() >= KEPT
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise UsageError(
+            f"{run.name}/run.json does not say what was searched: somebody has changed it.",
+            "Start the search again: celery-bench tune SCENARIO.",
+        )
     conditions = tuple(grammar.parse(text) for text in asked["subject_to"])
     return Goal(
         metric=asked["metric"],
@@ -158,64 +174,12 @@ def goal_of(run: Run) -> Goal:
     )
 
 
-def _state(measured: bool, kept: bool, blocks: int) -> str:
+def _state(measured: bool, kept: bool, blocks: int, sure: float) -> str:
     if not measured:
         return NOTHING
-    return CONFIRMED if blocks else SEARCHED if kept else UNMET
-
-
-def _whole_blocks(run: Run, fresh: Sequence[TrialResult]) -> int:
-    """Blocks of the confirmation in which every cell was measured."""
-    if len(run.scenarios) < 2:
-        return 0
-    wanted = {cell.id for cell in run.scenarios[1].cells}
-    blocks: dict[int, set[str]] = {}
-    for result in fresh:
-        blocks.setdefault(result.block, set()).add(result.cell)
-    return sum(done >= wanted for done in blocks.values())
-
-
-def _after_all(
-    goal: Goal,
-    fresh: Sequence[TrialResult],
-    history: Sequence[Tried],
-    advised: str,
-    others: Sequence[str | None],
-    candidates: Sequence[str],
-) -> tuple[str, str | None]:
-    """Who is advised after the fresh trials, and who is next."""
-    runner_up = others[0]
-    for other in filter(None, others):
-        if other in candidates and other != advised and _prefers(goal, fresh, history, other, advised):
-            advised, runner_up = other, advised
-    return advised, runner_up
-
-
-def _prefers(
-    goal: Goal, fresh: Sequence[TrialResult], history: Sequence[Tried], other: str, advised: str
-) -> bool:
-    """Whether fresh trials speak for ``other`` instead: the advised one breaks a condition, or is shown to be
-    worse.
-    """
-    both = [advised, other]
-    whole = believe(both, [*history, *(tried(goal, result) for result in fresh)], goal).chance
-    if (whole[0] < SURE) != (whole[1] < SURE):
-        return bool(whole[0] < SURE)
-    found = _versus(goal, fresh, advised, other)
-    if found.lower is None or found.upper is None:
-        return False
-    return found.upper < 1 - MARGIN if goal.maximize else found.lower > 1 + MARGIN
-
-
-def _versus(goal: Goal, fresh: Sequence[TrialResult], advised: str, other: str) -> Versus:
-    ours, theirs = (
-        {r.block: n for r in fresh if r.cell == id and (n := goal.number(r))} for id in (advised, other)
-    )
-    common = sorted(ours.keys() & theirs.keys())
-    if not common:
-        return Versus(other=other, ratio=math.nan, lower=None, upper=None, blocks=0)
-    pair = paired([ours[b] for b in common], [theirs[b] for b in common])
-    return Versus(other=other, ratio=pair.ratio, lower=pair.lower, upper=pair.upper, blocks=pair.n)
+    if blocks:
+        return CONFIRMED if sure >= SURE else BROKEN
+    return SEARCHED if kept else UNMET
 
 
 def _estimates(goal: Goal, results: Sequence[TrialResult]) -> dict[str, Estimate]:
@@ -228,15 +192,6 @@ def _estimates(goal: Goal, results: Sequence[TrialResult]) -> dict[str, Estimate
     if goal.metric == COST and (values := [n for r in results if (n := goal.number(r)) is not None]):
         found[COST] = analyse.estimate(COST, values)
     return found
-
-
-def _chance(goal: Goal, candidates: Sequence[str], everything: Sequence[Tried], advised: str | None) -> float:
-    """That the advised cell keeps the conditions, by all of its trials."""
-    if advised is None or not goal.conditions:
-        return 1.0
-    cells = list(dict.fromkeys([*candidates, advised]))
-    whole = believe(cells, everything, goal)
-    return float(whole.chance[cells.index(advised)])
 
 
 def _shown(goal: Goal, found: Sequence[TrialResult], belief: Belief) -> tuple[Shown, ...]:

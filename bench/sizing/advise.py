@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from bench import units
 from bench.errors import UsageError
+from bench.scenario.abilities import PREFETCH_MOST
 from bench.search.step import Slo
 from bench.sizing.evidence import Family
 from bench.sizing.model import Model
@@ -106,12 +107,16 @@ def _prefetches(family: Family, ask: Ask) -> list[int]:
 
 def _check_pins(family: Family, ask: Ask) -> None:
     most = family.concurrencies[-1]
+    reserved = (ask.prefetch or 0) * (ask.concurrency or most)
+    if reserved > PREFETCH_MOST:
+        raise UsageError(
+            f"Prefetch {ask.prefetch} on {ask.concurrency or most} slots reserves {reserved} tasks, and above"
+            f" {PREFETCH_MOST} Celery reserves without any limit.",
+            "Write --prefetch 0 for no limit, or a smaller one.",
+        )
     if ask.concurrency is None or ask.concurrency in family.concurrencies:
         return
-    measure = (
-        f"celery-bench run {family.scenario} --set"
-        f" 'matrix.workers.concurrency={[*family.concurrencies, ask.concurrency]}'"
-    )
+    measure = family.run_with("concurrency", [*family.concurrencies, ask.concurrency])
     if ask.concurrency > BEYOND * most:
         raise UsageError(
             f"Concurrency {ask.concurrency} is more than twice the largest that was measured, {most}: what"

@@ -32,8 +32,7 @@ def of(family: Family, model: Model, ask: Ask, layout: Layout) -> Iterator[Doubt
     if ask.host.cores != model.cores:
         yield Doubt(
             kind="other-host",
-            text=f"Measured on {units.plural(round(model.cores), 'core')}, planned for"
-            f" {units.plural(round(ask.host.cores), 'core')} a host.",
+            text=f"Measured on {_cores(model.cores)}, planned for {_cores(ask.host.cores)} a host.",
             advice="Other cores may be faster or slower: measure on such a host before you buy many.",
         )
     if ask.mix:
@@ -57,7 +56,8 @@ def of(family: Family, model: Model, ask: Ask, layout: Layout) -> Iterator[Doubt
     if trials < FEW_TRIALS:
         yield Doubt(
             kind="few-trials",
-            text=f"Only {trials:.2g} trials a cell: the interval rests on too little, or there is none.",
+            text=f"Only {trials:.2g} {'trial' if trials == 1 else 'trials'} a cell: the interval rests on too"
+            " little, or there is none.",
             advice="Measure again with --repeats 5.",
         )
     if family.failed:
@@ -76,6 +76,10 @@ def of(family: Family, model: Model, ask: Ask, layout: Layout) -> Iterator[Doubt
             text=f"{spoilt:g} tasks failed or were lost; their times are in as far as they ended.",
             advice="Let them succeed first: a failing task is often a shorter or a much longer one.",
         )
+
+
+def _cores(count: float) -> str:
+    return f"{count:g} {'core' if count == 1 else 'cores'}"
 
 
 def _misfit(family: Family, model: Model) -> Iterator[Doubt]:

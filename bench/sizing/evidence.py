@@ -81,6 +81,13 @@ class Family:
     by_node: bool
     failed: int = 0
 
+    def run_with(self, axis: str, values: Sequence[int]) -> str:
+        """What to run to measure these values of a setting of the workers."""
+        return (
+            f"celery-bench run FILE --set 'matrix.workers.{axis}={[*values]}', where FILE is the scenario"
+            f" {self.scenario}"
+        )
+
     @property
     def concurrencies(self) -> tuple[int, ...]:
         """Those that were measured, ascending."""

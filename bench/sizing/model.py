@@ -137,9 +137,13 @@ def check(family: Family) -> None:
             "Measure each group by itself: a scenario with its queue's tasks only.",
         )
     if not any(sample.services.size for sample in family.samples):
+        if not family.failed:
+            raise UsageError(
+                "No trial of it has been run.", "celery-bench run --resume runs what is missing."
+            )
         raise UsageError(
-            "No trial of this run has finished well, so there is nothing to plan with.",
-            "celery-bench show says why they failed; --resume runs what is missing.",
+            "No trial of it has finished well, so there is nothing to plan with.",
+            "celery-bench show says why they failed.",
         )
     if len(family.widths) < 2:
         (only,) = family.widths
@@ -147,8 +151,7 @@ def check(family: Family) -> None:
         raise UsageError(
             f"Everything was measured with {only} {'slot' if only == 1 else 'slots'}, so how tasks slow each"
             " other down is not known.",
-            f"Measure at least two: celery-bench run {family.scenario} --set"
-            f" 'matrix.workers.{axis}=[{only}, {2 * only}]'",
+            f"Measure at least two: {family.run_with(axis, [only, 2 * only])}",
         )
 
 

@@ -82,6 +82,21 @@ def test_conditions_that_nobody_keeps_have_their_own_exit_code(call: Call) -> No
     assert "beyond the limit" in done.stdout
 
 
+def test_the_space_may_be_set_on_the_command_line(call: Call) -> None:
+    done = call("tune", "s.yaml", "--json", "--set", "tune={workers.concurrency: [2, 3]}", "--seed", "1")
+    found = json.loads(done.stdout)
+    assert {row["settings"]["workers.concurrency"] for row in found["tried"]} == {2, 3}
+    done = call("tune", "s.yaml", "--json", "--set", "tune.workers.pool=[solo, threads]", "--seed", "1")
+    found = json.loads(done.stdout)
+    assert {row["settings"]["workers.pool"] for row in found["tried"]} == {"solo", "threads"}
+
+
+def test_few_of_many_that_were_tried_are_not_all(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.most = 2  # type: ignore[attr-defined]
+    done = call("tune", "s.yaml", "--subject-to", "memory < 1MiB")
+    assert "None of the 2 candidates that were tried, of 5, surely keeps memory < 1MiB" in done.stdout
+
+
 def test_what_was_stopped_is_kept_told_and_gone_on_with(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.most = 4  # type: ignore[attr-defined]
     done = call("tune", "s.yaml")
@@ -106,7 +121,14 @@ def test_what_was_stopped_is_kept_told_and_gone_on_with(call: Call, monkeypatch:
         (["s.yaml", "--only", "workers.pool=solo"], "no cell has"),
         (["--resume", "latest"], "there are no runs"),
         ([], "No scenario was given"),
-        (["s.yaml", "--resume", "latest"], "as it was asked"),
+        (["s.yaml", "--resume", "latest"], "SCENARIO would change it"),
+        (["--resume", "latest", "--budget", "30m"], "--budget would change it"),
+        (["--resume", "latest", "--strategy", "grid"], "--strategy would change it"),
+        (["flood.yaml", "--maximize", "capacity"], "gives no capacity"),
+        (["flood.yaml", "--minimize", "p95(roundtrip)"], "gives no p95(roundtrip)"),
+        (["s.yaml", "--subject-to", "p99(service) < 1s"], "takes 1000 tasks a trial, and this load has 60"),
+        (["s.yaml", "--set", "tune={load.tasks: [1000, 2000]}"], "load.tasks is part of what is asked for"),
+        (["s.yaml", "--set", "tune={workers.concurrency: [2]}"], "has one candidate only"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_a_sentence(call: Call, words: list[str], message: str) -> None:

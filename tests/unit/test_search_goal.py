@@ -14,7 +14,7 @@ GIB = 2**30
 
 
 def scenario(shape: str = "closed", price: dict[str, float] | None = None) -> Scenario:
-    load = Load(shape=shape, tasks=10, clients=2 if shape == "closed" else None)
+    load = Load(shape=shape, tasks=1000, clients=2 if shape == "closed" else None)
     cell = Cell(id="a", settings={}, setup=Setup(workload=(TaskCall(task="noop"),), load=load))
     return Scenario(name="s", question="?", metric="throughput", repeats=1, cells=(cell,), price=price or {})
 
