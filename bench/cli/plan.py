@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--only", multiple=True, metavar="PATH=VALUE", help="Plan with these cells: --only workers.pool=gevent"
 )
-@click.option("--nodes", type=click.IntRange(min=1, max=2000), help="Fix the number of nodes.")
+@click.option("--nodes", type=click.IntRange(min=1), help="Fix the number of nodes.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Fix the concurrency of a node.")
 @click.option(
     "--prefetch",

@@ -114,6 +114,10 @@ def _check_pins(family: Family, ask: Ask) -> None:
             f" {PREFETCH_MOST} Celery reserves without any limit.",
             "Write --prefetch 0 for no limit, or a smaller one.",
         )
+    if ask.nodes is not None and ask.nodes > MOST_NODES:
+        raise UsageError(
+            f"At most {MOST_NODES} nodes are simulated.", "Plan a part of the load, and multiply."
+        )
     if ask.concurrency is None or ask.concurrency in family.concurrencies:
         return
     measure = family.run_with("concurrency", [*family.concurrencies, ask.concurrency])

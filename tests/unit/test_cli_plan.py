@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from bench import analyse, errors, model, plan, scenario, store
 from bench.cli import cli
-from bench.report import plans
+from bench.measured import Estimate
+from bench.report import plan_words, plans
 from bench.report.plan_words import Told
 from bench.run.fake import Fake
 from bench.search.step import Slo
@@ -154,6 +156,7 @@ def test_a_larger_host_takes_fewer(call: Call) -> None:
         (("one", *ASK, "--host", "cores=0"), "above 0"),
         (("one", *ASK, "--host", "cores=inf"), "not a number of cores"),
         (("one", *ASK, "--prefetch", "70000"), "reserves without any limit"),
+        (("one", *ASK, "--nodes", "2001"), "At most 2000 nodes"),
         (("one", *ASK, "--mix", "3:1"), "2 weights, and the workload 1 kind"),
         (("one", *ASK, "--mix", "many"), "is not a weight"),
         (("one", *ASK, "--host", "memory=60MiB"), "No host is big enough"),
@@ -201,5 +204,12 @@ def test_prediction_and_measurement_stand_side_by_side(results: Path) -> None:
     assert by_metric["p95(response)"].ratio == pytest.approx(1.0, abs=0.25)
     assert by_metric["memory"].ratio == pytest.approx(1.0, abs=0.05), "it is the same fake"
     text = plans.as_markdown(told)
-    assert "| predicted | measured | ratio |" in text and "Verified by check" in text
+    assert "| predicted | measured | ratio |" in text and "Prediction and measurement (check)" in text
+    assert "Measured p95 response is " in text and "within its interval" in text
+    off = replace(by_metric["p95(response)"], measured=Estimate(point=9.0))
+    assert "outside its interval: believe the measurement" in plan_words.judged(
+        replace(told, verified=(off,))
+    )
+    bare = replace(off, predicted=Estimate(point=0.1))
+    assert "has no interval to judge that by" in plan_words.judged(replace(told, verified=(bare,)))
     assert [m["metric"] for m in plans.as_json(told)["verified"]["metrics"]] == [c.metric for c in checked]
