@@ -3,9 +3,13 @@
 Of the blocks of a grid a third is what a search may draw from, a third gives the fresh trials of its
 confirmation, and a third values what was chosen; the best cell is named by all but the last. How the blocks
 are dealt is drawn anew for each replay. Searches get a third of the time that five blocks of the grid take.
+
+What the host did to a whole block (minutes apart from the next) is taken out of throughput and CPU first:
+trials of a search follow each other within minutes, and reported and valued numbers are of the same minutes.
 """
 
 import json
+import math
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +19,7 @@ from typing import Any, cast
 
 import click
 import numpy as np
-from grids import KINDS, RAW, Kind
+from grids import KEPT, KINDS, RAW, Kind
 from report import PAGE, between
 
 from bench import grammar
@@ -36,7 +40,7 @@ Key = tuple[tuple[str, Any], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Recorded trials of a kind of work: cell → block → what was measured."""
+    """Recorded trials of a kind of work: cell → block (numbered over all runs) → what was measured."""
 
     kind: Kind
     cells: tuple[Cell, ...]
@@ -47,6 +51,20 @@ class Grid:
         """Of five blocks of everything."""
         means = [fmean(t["seconds"] for t in by_block.values()) for by_block in self.trials.values()]
         return GRID_BLOCKS * sum(means)
+
+    @property
+    def blocks(self) -> int:
+        """How many."""
+        return len({block for own in self.trials.values() for block in own})
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the logarithm of throughput among trials of a cell."""
+        logs = [
+            np.log([t["throughput"] for t in own.values() if t.get("throughput")])
+            for own in self.trials.values()
+        ]
+        return float(np.sqrt(np.mean([np.var(own, ddof=1) for own in logs if own.size > 1])))
 
     def mean(self, cell: str, blocks: Sequence[int], metric: str = "throughput") -> float:
         """Geometric, over these blocks."""
@@ -83,12 +101,31 @@ def grids() -> list[Grid]:
             continue
         ids: dict[Key, str] = {}
         trials: dict[str, dict[int, dict[str, Any]]] = {}
+        blocks: dict[tuple[str, int], int] = {}
         for line in mine:
             id = ids.setdefault(tuple(line["settings"].items()), f"c{len(ids):03}")
-            trials.setdefault(id, {})[line["block"]] = line
+            block = blocks.setdefault((line["run"], line["block"]), len(blocks) + 1)
+            trials.setdefault(id, {})[block] = line
+        _even_out(trials, len(blocks))
         cells = tuple(_cell(id, dict(key)) for key, id in ids.items())
         found.append(Grid(kind=kind, cells=cells, trials=trials))
     return found
+
+
+def _even_out(trials: Mapping[str, Mapping[int, dict[str, Any]]], blocks: int) -> None:
+    """Take out of throughput and CPU what all trials of a block have in common: the mean logarithm of what
+    they are apart from their cell's mean.
+    """
+    for metric in ("throughput", "cpu_per_task"):
+        logs = {
+            cell: {b: math.log(t[metric]) for b, t in own.items() if t.get(metric)}
+            for cell, own in trials.items()
+        }
+        for block in range(1, blocks + 1):
+            off = [own[block] - fmean(own.values()) for own in logs.values() if block in own]
+            for own in trials.values():
+                if off and own.get(block, {}).get(metric):
+                    own[block][metric] /= math.exp(fmean(off))
 
 
 def _cell(id: str, settings: dict[str, Any]) -> Cell:
@@ -126,13 +163,13 @@ class Replayed:
         pool = self.search if is_search else self.fresh
         blocks = [b for b in pool if b in self.grid.trials[trial.cell.id]]
         seen = self.grid.trials[trial.cell.id][blocks[trial.block % len(blocks)]]
-        metrics = {name: value for name, value in seen.items() if name not in ("kind", "settings", "block")}
+        metrics = {name: float(seen[name]) for name in KEPT if name in seen}
         self.done.append(
             TrialResult(
                 trial=trial.id, scenario=trial.scenario, cell=trial.cell.id, block=trial.block,
                 position=trial.position, seed=trial.seed, started_at="", settings=trial.cell.settings,
                 outcome="ok" if seen["ok"] else "failed", timings={"all": seen["seconds"]},
-                metrics={k: float(v) for k, v in metrics.items() if k not in ("ok", "seconds")},
+                metrics=metrics,
             )
         )  # fmt: skip
 
@@ -235,19 +272,38 @@ def table(found: Mapping[str, Sequence[Outcome]]) -> Iterator[str]:
         )
 
 
+def by_kind(found: Mapping[str, Mapping[str, Sequence[Outcome]]], recorded: Sequence[Grid]) -> Iterator[str]:
+    """A row for each kind of work: what its trials are like, and how ours does on it."""
+    yield (
+        "| work | candidates | blocks | noise of a trial | regret of `tune`: median | 90th percentile"
+        " | of Celery's default |"
+    )
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for grid in recorded:
+        ways = {name: [o.regret for o in outcomes] for name, outcomes in found[grid.kind.name].items()}
+        ours, default = ways[STRATEGIES[0]], ways[RULES[0]]
+        yield (
+            f"| {grid.kind.name} | {len(grid.cells)} | {grid.blocks} | {grid.noise * 100:.0f} %"
+            f" | {median(ours) * 100:.1f} % | {np.percentile(ours, 90) * 100:.1f} %"
+            f" | {median(default) * 100:.1f} % |"
+        )
+
+
 def main(words: Sequence[str]) -> None:
-    """Replay everything and write the table; a number: how many replays of each."""
+    """Replay everything and write the tables; a number: how many replays of each."""
     replays = next((int(word) for word in words if word.isdecimal()), REPLAYS)
     recorded = grids()
-    found: dict[str, list[Outcome]] = {}
+    found: dict[str, dict[str, list[Outcome]]] = {}
     for grid in recorded:
-        for rule in RULES:
-            found.setdefault(rule, []).extend(fixed(grid, rule, seed) for seed in range(replays))
+        ways = found.setdefault(grid.kind.name, {})
+        ways |= {rule: [fixed(grid, rule, seed) for seed in range(replays)] for rule in RULES}
         for strategy in STRATEGIES:
-            done = [replay(grid, strategy, seed) for seed in range(replays)]
-            found.setdefault(strategy, []).extend(done)
-            click.echo(f"{grid.kind.name}, {strategy}: {median(o.regret for o in done) * 100:.1f} %")
-    text = "\n".join(table(found))
+            ways[strategy] = [replay(grid, strategy, seed) for seed in range(replays)]
+            click.echo(
+                f"{grid.kind.name}, {strategy}: {median(o.regret for o in ways[strategy]) * 100:.1f} %"
+            )
+    every = {way: [o for ways in found.values() for o in ways[way]] for way in (*RULES, *STRATEGIES)}
+    text = "\n".join([*table(every), "", *by_kind(found, recorded)])
     click.echo(text)
     PAGE.write_text(between(PAGE.read_text(), "tuner", text))
 

@@ -1,7 +1,8 @@
 """Grids for judging tuners: six workloads, every candidate measured in many blocks on real workers.
 
 ``grids.py`` measures what is missing of results/perf-decide/ and distils it to docs/perf-decide.jsonl, a line
-for each trial; words choose workloads, ``--distil`` measures nothing.
+for each trial; what is there from other machines stays. Words choose workloads, ``--again`` measures all
+blocks once more, ``--distil`` none.
 """
 
 import json
@@ -76,10 +77,18 @@ def main(words: Sequence[str]) -> None:
     chosen = [kind for kind in KINDS if kind.name in words] or list(KINDS)
     if "--distil" not in words:
         for kind in chosen:
-            measure(kind)
+            run(folder_of(kind), text(kind), again="--again" in words)
     lines = [line for kind in KINDS for line in distilled(kind)]
+    here = {line["run"] for line in lines}
+    before = RAW.read_text(encoding="utf-8").splitlines() if RAW.exists() else []
+    lines = [line for line in map(json.loads, before) if line["run"] not in here] + lines
     RAW.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     click.echo(f"{len(lines)} trials in {RAW.name}")
+
+
+def folder_of(kind: Kind) -> Path:
+    """Where it is measured."""
+    return HOME / kind.name.replace(" ", "-")
 
 
 def text(kind: Kind) -> str:
@@ -94,17 +103,12 @@ def text(kind: Kind) -> str:
     )  # fmt: skip
 
 
-def measure(kind: Kind) -> None:
-    """The whole grid, or what is missing of it."""
-    run(HOME / kind.name.replace(" ", "-"), text(kind))
-
-
-def run(folder: Path, text: str) -> None:
-    """The scenario in a folder of its own, or what is missing of it."""
+def run(folder: Path, text: str, *, again: bool = False) -> None:
+    """The scenario in a folder of its own, or what is missing of its last run, unless ``again``."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{folder.name}.yaml"
     file.write_text(text)
-    begun = bool(store.list_runs(folder / "results"))
+    begun = not again and bool(store.list_runs(folder / "results"))
     words = ["run", "--resume", "latest"] if begun else ["run", file.name]
     done = subprocess.run(
         [COMMAND, *words, "--no-report", "--yes"], cwd=folder, check=False, preexec_fn=die_with_parent
@@ -115,13 +119,13 @@ def run(folder: Path, text: str) -> None:
 
 def distilled(kind: Kind) -> Iterator[dict[str, Any]]:
     """Each trial of the grid: what a tuner sees of it."""
-    folder = HOME / kind.name.replace(" ", "-") / "results"
-    for run in store.list_runs(folder)[-1:] if folder.is_dir() else ():
+    folder = folder_of(kind) / "results"
+    for run in store.list_runs(folder) if folder.is_dir() else ():
         for result in run.results():
             metrics = {name: float(f"{result.metrics[name]:.6g}") for name in KEPT if name in result.metrics}
             seconds = round(result.seconds, 3)
-            yield {"kind": kind.name, "settings": dict(result.settings), "block": result.block,
-                   "ok": result.ok, "seconds": seconds, **metrics}  # fmt: skip
+            yield {"kind": kind.name, "run": run.name, "settings": dict(result.settings),
+                   "block": result.block, "ok": result.ok, "seconds": seconds, **metrics}  # fmt: skip
 
 
 if __name__ == "__main__":
