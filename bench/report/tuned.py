@@ -117,7 +117,7 @@ def _set(found: Tuned) -> Iterator[str]:
             " CPU)."
         )
     if found.advised != found.searched:
-        yield f"The search had named {best}; the fresh trials speak against it."
+        yield f"The search had named {best}; by the fresh trials this one is to be preferred."
     if found.skipped:
         missing = units.plural(found.skipped, "candidate")
         yield f"There was no time to try {missing} at all: give it a longer --budget."

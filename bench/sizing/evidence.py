@@ -146,17 +146,19 @@ def _sample(run: store.Run, cell: Cell, result: TrialResult, by_node: bool) -> S
     ended = table[(table["state"] != 0) & table["started"].notna()]
     group, load = cell.setup.fleet[0], cell.setup.load
     taken = [node.get("concurrency") for node in result.effective]
+    concurrency = (taken[0] if taken else None) or group.concurrency
+    slots = concurrency if by_node else group.nodes * concurrency
     per_task = {name: used.get("cpu", 0.0) / max(1, len(ended)) for name, used in result.resources.items()}
     return Sample(
         trial=result.trial,
         cell=cell.id,
         nodes=group.nodes,
-        concurrency=(taken[0] if taken else None) or group.concurrency,
+        concurrency=concurrency,
         prefetch=group.prefetch,
         rate=load.rate if load.shape in ("constant", "poisson") else None,
         services=ended["service"].to_numpy(),
         kinds=ended["task"].to_numpy(),
-        busy=met(ended, by_node=by_node),
+        busy=min(met(ended, by_node=by_node), slots),  # a start may be noted before the last end is
         gap_s=gap(ended),
         consumer_s=per_task.get("workers", 0.0),
         work_s=per_task.get("pool", 0.0),

@@ -194,7 +194,7 @@ def test_of_two_that_fresh_trials_do_not_tell_apart_the_cheaper_is_taken(tmp_pat
     small = {"workers.pool": "threads", "workers.concurrency": 16}
     assert dict(found.cells[found.searched or ""].settings) == large
     assert dict(found.cells[found.advised or ""].settings) == small
-    assert any("fresh trials speak against it" in text for text in words.findings(found))
+    assert any("by the fresh trials this one is to be preferred" in text for text in words.findings(found))
 
 
 def test_the_fresh_numbers_of_all_that_were_confirmed_are_told(tmp_path: Path) -> None:
