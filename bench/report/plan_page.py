@@ -42,6 +42,7 @@ def _fill(found: Told, path: Path) -> None:
         sentence=plan_words.sentence(found.best),
         facts=plan_words.said(found),
         command="\n".join(plan_words.lines(found.best)),
+        note=plan_words.note(found.best),
         pictures=page.pictures(charts, path),
         grids=plans.grids(found),
         doubts=found.best.doubts,

@@ -121,6 +121,11 @@ def lines(plan: Plan) -> list[str]:
     return commands.lines(verify.setup(plan))
 
 
+def note(plan: Plan) -> str:
+    """What is to be known about these lines."""
+    return commands.command(verify.setup(plan), name(plan)).note
+
+
 def judged(found: Told) -> str:
     """Whether the measurement was as predicted; empty where nothing was measured."""
     one = next((c for c in found.verified if c.metric == found.ask.slo.metric), None)

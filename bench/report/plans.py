@@ -9,7 +9,7 @@ from bench import model, units
 from bench.report import grids as grids_
 from bench.report import labels, markdown, tables
 from bench.report.phases import Grid
-from bench.report.plan_words import Told, how, lines, said, sentence, title
+from bench.report.plan_words import Told, how, lines, note, said, sentence, title
 from bench.sizing.advise import Ask
 from bench.sizing.plan import RATES, Plan
 from bench.sizing.predict import Prediction
@@ -95,6 +95,7 @@ def render(found: Told, console: "Console") -> None:
     console.print()
     for line in lines(found.best):
         console.print(Text(f"  {line}"))
+    console.print(Text(note(found.best), style="dim"))
     for grid in grids(found):
         console.print()
         console.print(grids_.table(grid, wrap=grid.across == SIDE))
@@ -108,7 +109,7 @@ def as_markdown(found: Told) -> str:
     escape = markdown.escape
     out = [f"### {escape(title(found))}", "", f"**{escape(sentence(found.best))}**", ""]
     out += [f"- {escape(text)}" for text in said(found)]
-    out += ["", "```", *lines(found.best), "```"]
+    out += ["", "```", *lines(found.best), "```", "", escape(note(found.best))]
     for grid in grids(found):
         out += ["", escape(grid.title), "", *grids_.rows(grid)]
     out += ["", *(f"- ❔ **{d.kind}**: {escape(d.text)} {escape(d.advice)}" for d in found.best.doubts)]

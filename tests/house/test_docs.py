@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.workloads.catalogue import TASKS
 
-from bench import doubts, measured
+from bench import doubts, measured, scenario
 from bench.cli import cli
 from bench.run import doctor
 
@@ -75,3 +75,10 @@ def test_every_dependency_has_a_reason():
     for line in [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]:
         name = line.split(">")[0].split("[")[0].strip()
         assert f"`{name}" in reasons, name
+
+
+def test_the_scenario_of_the_guide_is_the_one_it_shows():
+    guide = ROOT / "docs/guide"
+    shown = re.search(r"```yaml\n(.*?)```", (guide / "capacity-planning.md").read_text(), re.DOTALL)
+    assert shown and shown[1] == (guide / "order-mails.yaml").read_text()
+    assert len(scenario.load(guide / "order-mails.yaml").cells) == 6
