@@ -61,20 +61,20 @@ def _known(family: Family, kind: int) -> Floats:
 
 def _shifted(sample: Sample, weights: Sequence[float], known: Sequence[Floats]) -> Sample:
     """A kind that this trial happened not to have takes as long as in the others."""
-    parts = []
+    parts: dict[int, Floats] = {}
     for kind, weight in enumerate(weights):
         own = sample.services[sample.kinds == kind]
         count = round(VALUES * weight / sum(weights)) or bool(weight)
         if count:
             at = (np.arange(count) + 0.5) / count
-            parts.append(np.quantile(own if own.size else known[kind], at))
-    services = np.concatenate(parts)
+            parts[kind] = np.quantile(own if own.size else known[kind], at)
+    services = np.concatenate(list(parts.values()))
     longer = float(services.mean() / sample.services.mean())
     fixed = min(sample.consumer_s, CONSUMER_S)
     return replace(
         sample,
         services=services,
-        kinds=np.repeat(np.arange(len(parts)), [part.size for part in parts]),
+        kinds=np.repeat(list(parts), [part.size for part in parts.values()]),
         consumer_s=fixed + (sample.consumer_s - fixed) * longer,
         work_s=sample.work_s * longer,
         rate=None,

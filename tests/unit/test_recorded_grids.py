@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 PERF = Path(__file__).parents[1] / "perf"
-SEEDS = range(4)
+SEEDS = range(2)
 
 
 @pytest.fixture(scope="module")

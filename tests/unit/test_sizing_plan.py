@@ -218,7 +218,7 @@ def test_a_model_predicts_no_more_than_its_consumers_fetch() -> None:
     [
         ({"limit": 0.05}, "by any number of workers: where they stand idle", "shorter"),
         ({"host": Host(cores=4, memory=50 * MIB)}, "No host is big enough", "--host"),
-        ({"concurrency": 40}, "more than twice the largest that was measured, 16", "celery-bench run made"),
+        ({"concurrency": 40}, "more than twice the largest that was measured, 16", "the scenario made"),
         ({"nodes": 1, "rate": 5000.0}, "1 node with concurrency 32 cannot keep", "--nodes"),
         ({"rate": 5e6}, "No number of nodes", "lower rate"),
     ],
@@ -372,8 +372,10 @@ def test_more_long_tasks_need_more_workers_and_the_plan_says_it_guesses() -> Non
 
 
 def test_a_kind_may_be_left_out() -> None:
-    found = fit(mix.shifted(mixed(3, 1), (1, 0)), 4)
-    assert found.services.max() < (SHORT + LONG) / 2
+    for weights, kind in (((1, 0), 0), ((0, 1), 1)):
+        family = mix.shifted(mixed(3, 1), weights)
+        assert {int(k) for sample in family.samples for k in sample.kinds} == {kind}
+        assert (fit(family, 4).services.mean() > (SHORT + LONG) / 2) == bool(kind)
 
 
 def test_mistakes_are_told() -> None:
