@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bench import model, units
-from bench.report import grids as grids_
+from bench.report import grids as tables_of
 from bench.report import labels, markdown, tables
 from bench.report.phases import Grid
 from bench.report.plan_words import Told, how, lines, note, said, sentence, title
@@ -98,7 +98,7 @@ def render(found: Told, console: "Console") -> None:
     console.print(Text(note(found.best), style="dim"))
     for grid in grids(found):
         console.print()
-        console.print(grids_.table(grid, wrap=grid.across == SIDE))
+        console.print(tables_of.table(grid, wrap=grid.across == SIDE))
     for doubt in found.best.doubts:
         console.print(Text(f"? {doubt.kind}: {doubt.text} {doubt.advice}", style="yellow"))
     console.print(Text(how(), style="dim"))
@@ -111,7 +111,7 @@ def as_markdown(found: Told) -> str:
     out += [f"- {escape(text)}" for text in said(found)]
     out += ["", "```", *lines(found.best), "```", "", escape(note(found.best))]
     for grid in grids(found):
-        out += ["", escape(grid.title), "", *grids_.rows(grid)]
+        out += ["", escape(grid.title), "", *tables_of.rows(grid)]
     out += ["", *(f"- ❔ **{d.kind}**: {escape(d.text)} {escape(d.advice)}" for d in found.best.doubts)]
     return "\n".join([*out, "", how()]).replace("\n\n\n", "\n\n") + "\n"
 

@@ -130,8 +130,8 @@ def _check_one_workload(families: Sequence[Family]) -> None:
 
 def one(family: Family, ask: Ask, cores: float, burst: Burst | None = None) -> Plan:
     """The plan of one family. Raises UsageError where there is none."""
-    check(family)
     if ask.mix:
+        check(family)
         family = mix.shifted(family, ask.mix)
     model = fit(family, cores)
     layout = advise.smallest(family, model, ask)
