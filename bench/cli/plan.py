@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bench.sizing.predict import Host
     from bench.store import Run
 
+VERIFIES = "verifies"
+"""In run.json of a verification: the run that the plan was made from."""
+
 
 @click.command()
 @click.argument("run", metavar="RUN")
@@ -80,7 +83,6 @@ def plan(
     \b
     With --verify: exit code 0 the SLO holds, 5 it does not, 6 undecided or it does not fit this machine.
     """
-    from bench import store
     from bench.report import plan_page, plans
     from bench.report.plan_words import Told
     from bench.search.step import parse as parse_slo
@@ -93,7 +95,7 @@ def plan(
     weights = _parsed(parse_mix, mix, "--mix 3:1") if mix is not None else ()
     at = _rate(rate)
     sizes = _parsed(_sizes, host, "--host cores=8,memory=16GiB") if host is not None else {}
-    source = store.open_run(places["results"], run)
+    source = _source(places["results"], run)
     ask = Ask(
         rate=at, slo=wanted, headroom=headroom, host=_host({**_of_run(source), **sizes}), arrivals=arrivals,
         nodes=nodes, concurrency=concurrency, prefetch=prefetch,
@@ -107,6 +109,15 @@ def plan(
 
 
 T = TypeVar("T")
+
+
+def _source(results: Path, ref: str) -> "Run":
+    """The run; of one that verified a plan, the run that the plan was made from: it has one layout only."""
+    from bench import store
+
+    found = store.open_run(results, ref)
+    made_from = found.meta.get(VERIFIES)
+    return store.open_run(results, made_from) if made_from else found
 
 
 def _parsed(parse: Callable[[str], T], text: str, example: str) -> T:
@@ -196,7 +207,8 @@ def _verified(told: "Told", results: Path) -> tuple["Told", int]:
     session.preflight([asked])
     seed = fresh_seed()
     command = ["celery-bench", *sys.argv[1:]]
-    target = store.create(results, None, session.describe([asked], seed=seed, quick=False, command=command))
+    meta = session.describe([asked], seed=seed, quick=False, command=command)
+    target = store.create(results, None, {**meta, VERIFIES: told.plans.run})
     if not measure(target, [asked], trials.trials([asked], seed)):
         click.echo("Interrupted: the plan is not verified.", err=True)
         sys.exit(EXIT_INTERRUPTED)

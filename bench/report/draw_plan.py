@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT_IN = 3.6
+BAND = 0.18
+"""Opacity."""
 
 
 def curve(found: Told) -> "Figure":
     """The SLO's metric against the rate: the plan's curve, its wanted rate with the interval, the knee, the
-    limit, and every trial that had this layout.
+    limit, and what was measured with this layout.
     """
     plan, ask, metric = found.best, found.ask, found.ask.slo.metric
     figure = sheet.sheet(HEIGHT_IN)
     axes = figure.subplots()
     colour = palette.pool_colour(plan.family.setup.fleet[0].pool)
     points = [p for p in plan.curve.points if p.keeps_up]
+    band = _band(axes, found, colour)
     axes.plot([p.rate for p in points], [p.metrics[metric] for p in points], color=colour, lw=1.8)
-    dots = [(rate, s.metrics[metric]) for rate, s in plan.measured if metric in s.metrics]
+    dots = [(rate, metrics[metric]) for rate, metrics in plan.measured if metric in metrics]
     dots += [(ask.rate, one.measured.point) for one in found.verified if one.metric == metric]
     if dots:
         xs, ys = zip(*dots, strict=True)
@@ -37,6 +40,7 @@ def curve(found: Told) -> "Figure":
     _axes(axes, found, [ask.slo.limit, *(p.metrics[metric] for p in points), *(y for _, y in dots)])
     handles = [
         sheet.handle("predicted", color=colour, lw=1.8),
+        *([sheet.patch("with its capacity's 95 % interval", color=colour, alpha=BAND, lw=0)] if band else []),
         sheet.handle("the wanted rate, 95 % interval", marker="o", ms=6, color=colour),
         *([sheet.handle("measured", marker="o", ms=5, color=palette.INK, mfc=palette.PAPER)] if dots else []),
         sheet.handle(
@@ -49,6 +53,23 @@ def curve(found: Told) -> "Figure":
     ]
     sheet.legend(figure, handles)
     return figure
+
+
+def _band(axes: "Axes", found: Told, colour: str) -> bool:
+    """The same curve where everything takes as much longer, or shorter, as the ends of the capacity's
+    interval say: at 1/f of the rate f times as long. False where no interval is known.
+    """
+    plan, metric = found.best, found.ask.slo.metric
+    if plan.capacity_range is None:
+        return False
+    points = [p for p in plan.curve.points if p.keeps_up]
+    fast, slow = (
+        [(p.rate / factor, p.metrics[metric] * factor) for p in points]
+        for factor in (plan.capacity / end for end in reversed(plan.capacity_range))
+    )
+    xs, ys = zip(*fast, *reversed(slow), strict=True)
+    axes.fill(xs, ys, color=colour, alpha=BAND, lw=0)
+    return True
 
 
 def _planned(axes: "Axes", found: Told, colour: str) -> None:

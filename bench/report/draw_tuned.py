@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from bench.report import figures, labels, palette, sheet, tuned
+from bench.report import figures, labels, palette, sheet, tuned_words
 from bench.search.goal import COST, SURE
 from bench.search.tuned import Shown, Tuned
 
@@ -41,7 +41,7 @@ def front_figure(found: Tuned) -> "Figure":
     for n, ((axes, first), metric) in enumerate(zip(grid, against, strict=True)):
         _front_panel(axes, found, metric, named=n == 0)
         if first:
-            axes.set_ylabel(tuned.better_text(found))
+            axes.set_ylabel(tuned_words.better_text(found))
     pools = dict.fromkeys(_pool(found, each.cell) for each in found.shown)
     handles = [sheet.handle(pool, marker="o", ms=6, color=palette.pool_colour(pool)) for pool in pools]
     if any(each.chance < SURE for each in found.shown):
@@ -81,7 +81,7 @@ def _front_panel(axes: "Axes", found: Tuned, metric: str, *, named: bool) -> Non
             ring: dict[str, Any] = {"marker": "o", "ms": 11, "mfc": "none", "mew": 1.3, "color": palette.INK}
             axes.plot(each.metrics[metric], each.value, linestyle="none", **ring)
             if named:
-                text = f"{marked[each.cell]}: {tuned.name(found, each.cell)}"
+                text = f"{marked[each.cell]}: {tuned_words.name(found, each.cell)}"
                 _say(axes, each.metrics[metric], each.value, text)
     axes.set_xlabel(f"{figures.figure_title(metric)} ({figures.is_better(metric)})")
     sheet.human(axes.xaxis, metric)
@@ -135,7 +135,7 @@ def path_figure(found: Tuned) -> "Figure":
         where="post", color=palette.INK, lw=1.3, zorder=1,
     )  # fmt: skip
     axes.set_xlabel("trial of the search")
-    axes.set_ylabel(tuned.better_text(found))
+    axes.set_ylabel(tuned_words.better_text(found))
     sheet.whole_numbers(axes.xaxis)
     _goal_axis(axes.yaxis, found)
     axes.set_ylim(0, None)

@@ -23,8 +23,10 @@ def _fill(found: Told, path: Path) -> None:
             name="rate",
             title=f"{metric[0].upper()}{metric[1:]} against the rate",
             caption="What the planned workers are expected to do as the rate rises to all they get through."
-            " Left of the knee more rate costs little time, right of it much. Hollow dots are trials with"
-            " just these workers; where they lie off the line, trust them.",
+            " Left of the knee more rate costs little time, right of it much. The band is the same line where"
+            " everything is as much slower or faster as the interval of its capacity. Hollow dots were"
+            " measured with just these workers (trials at one rate, and steps of a search that were held);"
+            " where they lie off the line, trust them.",
             figure=lambda: draw_plan.curve(found),
         ),
         Chart(

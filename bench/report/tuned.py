@@ -1,193 +1,22 @@
-"""The answer of a search for the best setting, in words and rows: terminal, Markdown, JSON and the page."""
+"""The answer of a search for the best setting, as rows: terminal, Markdown and JSON."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench import model, units
-from bench.effects import MARGIN
-from bench.measured import Estimate
-from bench.report import commands, figures, labels, markdown, tables
+from bench import model
+from bench.report import commands, labels, markdown, tuned_words
 from bench.report import grids as tables_of
 from bench.report.phases import Grid
-from bench.search.fresh import Versus
-from bench.search.goal import COST, SURE
-from bench.search.tuned import BROKEN, CONFIRMED, NOTHING, SEARCHED, UNMET, Shown, Tuned
+from bench.report.tuned_words import BESIDES
+from bench.search.goal import SURE
+from bench.search.tuned import CONFIRMED, Shown, Tuned
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_ROWS = 12
-MOST_NAMED = 4
-OVER = 1.1
-"""Times the budget, from which on it is said."""
-BESIDES = ("memory", "cpu_per_task")
-
-
-def title(found: Tuned) -> str:
-    """``Highest throughput: cpu-or-io``."""
-    way = "Highest" if found.goal.maximize else "Lowest"
-    return f"{way} {metric_text(found)}: {found.name}"
-
-
-def metric_text(found: Tuned) -> str:
-    """What is tuned, in words."""
-    return "cost of a million tasks" if found.goal.metric == COST else labels.metric_text(found.goal.metric)
-
-
-def value_text(metric: str, value: float) -> str:
-    """In the unit a person reads."""
-    return units.format_metric(metric, value)
-
-
-def name(found: Tuned, cell: str) -> str:
-    """A candidate in words."""
-    settings = found.cells[cell].settings
-    axes = labels.varying(each.settings for each in found.cells.values())
-    return labels.settings_text(settings, axes)
-
-
-def number(metric: str, estimate: Estimate) -> str:
-    """With its interval."""
-    return str(tables.number(metric, estimate))
-
-
-def headline(found: Tuned) -> str:
-    """What to take, and how good that is; or why there is no advice."""
-    if found.state == NOTHING or found.advised is None:
-        return f"No trial gave {metric_text(found)}, so there is no advice."
-    if found.state == UNMET:
-        few = found.tried < len(found.candidates)
-        who = (
-            f"None of the {found.tried} candidates that were tried, of {len(found.candidates)},"
-            if few
-            else "No candidate"
-        )
-        return f"{who} surely keeps {_conditions(found)}."
-    if found.state == BROKEN:
-        return (
-            f"Not confirmed: the chance that {_conditions(found)} {_holds(found)} for"
-            f" {name(found, found.advised)} is {_percent(found.chance)}, now that it was measured again."
-        )
-    mine = found.estimates[found.advised].get(found.goal.metric)
-    how = f": {metric_text(found)} {number(found.goal.metric, mine)}" if mine else ""
-    sure = (
-        f" in {units.plural(found.blocks, 'fresh trial')}"
-        if found.state == CONFIRMED
-        else ", as the search saw it: not confirmed"
-    )
-    return f"Take {name(found, found.advised)}{how}{sure}."
-
-
-def findings(found: Tuned) -> Iterator[str]:
-    """What else is to be said, sentence by sentence."""
-    if found.state == UNMET:
-        yield from _unmet(found)
-        return
-    if found.state == NOTHING or found.advised is None:
-        return
-    if found.state == BROKEN:
-        yield "Search again: a longer --budget gives each candidate more trials."
-    yield from (_against(found, versus) for versus in found.versus)
-    if found.advised == found.default:
-        yield "It is what Celery does by default."
-    mine = found.estimates[found.advised]
-    prices = [f"{number(m, mine[m])} {labels.metric_text(m)}" for m in BESIDES if m in mine]
-    if prices:
-        yield f"It takes {labels.listed(prices)}."
-    if found.goal.conditions:
-        yield f"The chance that {_conditions(found)} {_holds(found)} is {_percent(found.chance)}."
-    yield from _set(found)
-    if found.state == SEARCHED:
-        again = f"celery-bench tune --resume {found.run}"
-        yield f"The numbers of a search flatter its winner: {again} confirms it."
-
-
-def _set(found: Tuned) -> Iterator[str]:
-    """Who else it might be, and why it is this one."""
-    assert found.searched
-    best = name(found, found.searched)
-    others = [name(found, cell) for cell in found.contenders if cell != found.searched]
-    if others:
-        more = [f"{len(others) - MOST_NAMED} more"] if len(others) > MOST_NAMED else []
-        yield (
-            f"The search could not tell {labels.listed([*others[:MOST_NAMED], *more])} from {best}: of those"
-            f" that seemed to be within {MARGIN * 100:g} % of the best it took the cheapest (memory, then"
-            " CPU)."
-        )
-    if found.advised != found.searched:
-        yield f"The search had named {best}; by the fresh trials this one is to be preferred."
-    if found.skipped:
-        missing = units.plural(found.skipped, "candidate")
-        yield f"There was no time to try {missing} at all: give it a longer --budget."
-
-
-def _holds(found: Tuned) -> str:
-    return "holds" if len(found.goal.conditions) == 1 else "hold"
-
-
-def _percent(share: float) -> str:
-    return "over 99 %" if share > 0.99 else f"{share * 100:.0f} %"
-
-
-def _conditions(found: Tuned) -> str:
-    return labels.listed([condition.text for condition in found.goal.conditions])
-
-
-def _unmet(found: Tuned) -> Iterator[str]:
-    nearest = found.advised
-    if nearest is None:
-        return
-    yield f"Nearest is {name(found, nearest)}:"
-    for condition in found.goal.conditions:
-        value = found.missed[condition.text]
-        if math.isnan(value):
-            yield f"{condition.text}: {condition.metric} was not computed; it takes more tasks a trial."
-            continue
-        seen = value_text(condition.metric, value)
-        off = abs(value / condition.limit - 1) if condition.limit else math.inf
-        kept = condition.keeps(value)
-        far = f", {off * 100:.0f} % {'inside' if kept else 'beyond'} the limit" if math.isfinite(off) else ""
-        yield f"{condition.text}: {seen}{far}."
-
-
-def _against(found: Tuned, versus: Versus) -> str:
-    """``1.34 × (1.29 to 1.39) of Celery's default, prefork -c 2``."""
-    what = "Celery's default" if versus.other == found.default else "the runner-up"
-    other = f"{what}, {name(found, versus.other)}"
-    if versus.lower is None or versus.upper is None:
-        return f"Against {other}, there are too few fresh trials to compare."
-    ratio = f"{versus.ratio:.2f} × ({versus.lower:.2f} to {versus.upper:.2f})"
-    return f"That is {ratio} the {metric_text(found)} of {other}: {_verdict(found, versus)}."
-
-
-def _verdict(found: Tuned, versus: Versus) -> str:
-    assert versus.lower is not None
-    assert versus.upper is not None
-    low, high = versus.lower, versus.upper
-    if not found.goal.maximize:
-        low, high = 1 / high, 1 / low
-    if low > 1 + MARGIN:
-        return "better"
-    if high < 1 - MARGIN:
-        return "worse"
-    if low >= 1 - MARGIN and high <= 1 + MARGIN:
-        return "the same"
-    return "better, perhaps by less than matters" if low > 1 else "not told apart"
-
-
-def how(found: Tuned) -> str:
-    """How it was found, and what that took."""
-    measured = sum(each.tries for each in found.shown)
-    candidates = units.plural(len(found.candidates), "candidate")
-    text = f"{units.plural(measured, 'trial')} of {found.tried} of {candidates} ({found.strategy})"
-    if found.blocks:
-        text += f", then {units.plural(found.blocks, 'fresh block')} to confirm"
-    text += f": {units.format_duration(found.spent)} of {units.format_duration(found.budget)}."
-    if found.spent > OVER * found.budget:
-        text += " Trials took longer than was estimated; three fresh blocks are measured in any case."
-    return text
 
 
 def ordered(found: Tuned) -> list[Shown]:
@@ -197,8 +26,8 @@ def ordered(found: Tuned) -> list[Shown]:
 
 def grids(found: Tuned) -> list[Grid]:
     """What the fresh trials gave, and what the search saw of every candidate that was tried, best first."""
-    columns = (metric_text(found), "trials", *(labels.metric_text(m) for m in BESIDES), "")
-    best = frozenset({name(found, found.advised)} if found.advised and found.has_advice else ())
+    columns = (tuned_words.metric_text(found), "trials", *(labels.metric_text(m) for m in BESIDES), "")
+    best = frozenset({tuned_words.name(found, found.advised)} if found.advised and found.has_advice else ())
     both = (
         ("Fresh trials", tuple(_fresh(found))),
         ("In the search, which flatters its winner", tuple(_seen(found))),
@@ -215,15 +44,18 @@ def _fresh(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
     for cell, role in roles.items():
         have = found.estimates[cell] if cell else {}
         if cell and (mine := have.get(found.goal.metric)):
-            values = (value_text(m, have[m].point) if m in have else "" for m in BESIDES)
-            yield name(found, cell), (number(found.goal.metric, mine), str(mine.n), *values, role)
+            values = (tuned_words.value_text(m, have[m].point) if m in have else "" for m in BESIDES)
+            yield (
+                tuned_words.name(found, cell),
+                (tuned_words.number(found.goal.metric, mine), str(mine.n), *values, role),
+            )
 
 
 def _seen(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
     for each in ordered(found):
-        values = (value_text(m, each.metrics[m]) if m in each.metrics else "" for m in BESIDES)
-        goal = value_text(found.goal.metric, each.value)
-        yield name(found, each.cell), (goal, str(each.tries), *values, mark(found, each) or " ")
+        values = (tuned_words.value_text(m, each.metrics[m]) if m in each.metrics else "" for m in BESIDES)
+        goal = tuned_words.value_text(found.goal.metric, each.value)
+        yield tuned_words.name(found, each.cell), (goal, str(each.tries), *values, mark(found, each) or " ")
 
 
 def mark(found: Tuned, each: Shown) -> str:
@@ -243,17 +75,7 @@ def command(found: Tuned) -> commands.Command | None:
     """Lines to paste for the advised workers."""
     if found.advised is None or not found.has_advice:
         return None
-    return commands.command(found.cells[found.advised].setup, name(found, found.advised))
-
-
-def importance_text(found: Tuned) -> str:
-    """``concurrency 71 %, pool 12 %`` of the differences between the candidates."""
-    names = labels.axis_names(list(found.importance))
-    shares = [f"{names[axis]} {share * 100:.0f} %" for axis, share in found.importance.items()]
-    more = " (more than all: not every combination was tried)" if sum(found.importance.values()) > 1 else ""
-    return (
-        f"Of the differences between candidates each setting explains by itself: {', '.join(shares)}{more}."
-    )
+    return commands.command(found.cells[found.advised].setup, tuned_words.name(found, found.advised))
 
 
 def render(found: Tuned, console: "Console") -> None:
@@ -261,9 +83,9 @@ def render(found: Tuned, console: "Console") -> None:
     from rich.text import Text
 
     good = found.state == CONFIRMED
-    console.print(Text(title(found), style="bold"))
-    console.print(Text(headline(found), style="bold green" if good else "bold yellow"))
-    for text in findings(found):
+    console.print(Text(tuned_words.title(found), style="bold"))
+    console.print(Text(tuned_words.headline(found), style="bold green" if good else "bold yellow"))
+    for text in tuned_words.findings(found):
         console.print(Text(text))
     lines = command(found)
     if lines:
@@ -281,22 +103,27 @@ def render(found: Tuned, console: "Console") -> None:
     for doubt in found.doubts:
         console.print(Text(f"? {doubt.kind}: {doubt.text} {doubt.advice}", style="yellow"))
     if found.importance:
-        console.print(Text(f"\n{importance_text(found)}", style="dim"))
-    console.print(Text(how(found), style="dim"))
+        console.print(Text(f"\n{tuned_words.importance_text(found)}", style="dim"))
+    console.print(Text(tuned_words.how(found), style="dim"))
 
 
 def as_markdown(found: Tuned) -> str:
     """The answer for a pull request or a wiki."""
-    lines = [f"### {markdown.escape(title(found))}", "", f"**{markdown.escape(headline(found))}**", ""]
-    lines += [markdown.escape(text) for text in findings(found)]
+    lines = [
+        f"### {markdown.escape(tuned_words.title(found))}",
+        "",
+        f"**{markdown.escape(tuned_words.headline(found))}**",
+        "",
+    ]
+    lines += [markdown.escape(text) for text in tuned_words.findings(found)]
     pasted = command(found)
     if pasted:
         lines += ["", "```", pasted.text, "```", "", markdown.escape(pasted.note)]
     for grid in grids(found):
         lines += ["", f"**{markdown.escape(grid.title)}**", "", *tables_of.rows(grid)]
     lines += ["", *(f"- ❔ **{d.kind}**: {markdown.escape(f'{d.text} {d.advice}')}" for d in found.doubts)]
-    lines += ["", importance_text(found)] if found.importance else []
-    return "\n".join([*lines, "", how(found)]) + "\n"
+    lines += ["", tuned_words.importance_text(found)] if found.importance else []
+    return "\n".join([*lines, "", tuned_words.how(found)]) + "\n"
 
 
 def as_json(found: Tuned) -> dict[str, Any]:
@@ -314,7 +141,7 @@ def as_json(found: Tuned) -> dict[str, Any]:
         },
         "strategy": found.strategy,
         "seconds": {"budget": found.budget, "spent": round(found.spent, 1)},
-        "headline": headline(found),
+        "headline": tuned_words.headline(found),
         "advised": _cell_json(found, found.advised) if found.has_advice else None,
         "nearest": None if found.has_advice else _cell_json(found, found.advised),
         "runner_up": _cell_json(found, found.runner_up),
@@ -349,9 +176,3 @@ def _cell_json(found: Tuned, cell: str | None) -> dict[str, Any] | None:
         for metric, e in found.estimates[cell].items()
     }
     return {"cell": cell, "settings": dict(found.cells[cell].settings), "metrics": metrics}
-
-
-def better_text(found: Tuned) -> str:
-    """An axis label of the goal, and which way is better."""
-    way = "less is better" if found.goal.metric == COST else figures.is_better(found.goal.metric)
-    return f"{metric_text(found)} ({way})"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.report import draw_tuned, folder, page, tuned
+from bench.report import draw_tuned, folder, page, tuned, tuned_words
 from bench.report.charts import Chart
 from bench.search.tuned import CONFIRMED, SEARCHED, Tuned
 
@@ -18,16 +18,16 @@ def write(found: Tuned, reports_root: Path) -> Path:
 def _fill(found: Tuned, path: Path) -> None:
     page.fill(
         path, "tuned", tuned.as_markdown(found), tuned.as_json(found),
-        title=tuned.title(found),
+        title=tuned_words.title(found),
         question=found.question,
-        headline=tuned.headline(found),
+        headline=tuned_words.headline(found),
         css_of={CONFIRMED: "pass", SEARCHED: "open"}.get(found.state, "fail"),
-        findings=list(tuned.findings(found)),
+        findings=list(tuned_words.findings(found)),
         command=tuned.command(found),
         pictures=page.pictures(_charts(found), path),
         grids=list(tuned.grids(found)),
         doubts=found.doubts,
-        how=tuned.how(found),
+        how=tuned_words.how(found),
     )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ A family is everything that differs in nothing but nodes, concurrency, prefetch 
 plan chooses, and the load is what it is asked about.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +29,9 @@ CONSUMER_S = 0.00065
 """CPU of the consumer for a message where tasks run in the same process, so that it cannot be told from
 theirs: no-op tasks come to 1 300 to 1 700 a second and core."""
 
+Point = tuple[float, Mapping[str, float]]
+"""A rate (1/s), and metrics of the tasks that came at it."""
+
 FEW_GAPS = 10
 """Fewest gaps between two tasks of a slot whose median is told."""
 
@@ -39,9 +41,9 @@ class Sample:
     """One good trial. Per task, in CPU seconds: ``consumer_s`` of the nodes' main processes, ``work_s`` of
     the pool's children, ``broker_s``, ``loader_s``. ``services``: seconds of each task, which is of the entry
     ``kinds`` of the workload; ``busy``: slots of its domain that a task found busy, itself among them;
-    ``gap_s``: from a task's end to the next start in the same slot while there was a next one. ``rate``:
-    offered (1/s), None where the load has no one rate. ``memory`` in bytes. ``flood``: all tasks were there
-    from the start. What was not measured is None.
+    ``gap_s``: from a task's end to the next start in the same slot while there was a next one. ``points``:
+    what was measured at each rate that the workers kept up with. ``memory`` in bytes. ``flood``: all tasks
+    were there from the start. What was not measured is None.
     """
 
     trial: str
@@ -49,7 +51,7 @@ class Sample:
     nodes: int
     concurrency: int
     prefetch: int
-    rate: float | None
+    points: tuple[Point, ...]
     services: Floats
     kinds: NDArray[np.integer[Any]]
     busy: float
@@ -155,7 +157,7 @@ def _sample(run: store.Run, cell: Cell, result: TrialResult, by_node: bool) -> S
         nodes=group.nodes,
         concurrency=concurrency,
         prefetch=group.prefetch,
-        rate=load.rate if load.shape in ("constant", "poisson") else None,
+        points=tuple(_points(load, result)),
         services=ended["service"].to_numpy(),
         kinds=ended["task"].to_numpy(),
         busy=min(met(ended, by_node=by_node), slots),  # a start may be noted before the last end is
@@ -168,6 +170,14 @@ def _sample(run: store.Run, cell: Cell, result: TrialResult, by_node: bool) -> S
         metrics=result.metrics,
         flood=load.shape == "flood",
     )
+
+
+def _points(load: Load, result: TrialResult) -> Iterator[Point]:
+    if load.shape in ("constant", "poisson") and load.rate:
+        yield load.rate, result.metrics
+    for step, phase in zip(result.search.get("steps", ()), result.phases, strict=False):
+        if step["held"]:
+            yield step["rate"], phase["metrics"]
 
 
 def met(ended: pd.DataFrame, *, by_node: bool) -> float:
@@ -199,8 +209,8 @@ def gap(ended: pd.DataFrame) -> float | None:
     return max(0.0, float(np.median(gaps))) if gaps.size >= FEW_GAPS else None
 
 
-def offered(family: Family, nodes: int, concurrency: int, prefetch: int) -> list[tuple[float, Sample]]:
-    """What was measured with this layout under one rate: (rate, sample), the slowest rate first."""
+def offered(family: Family, nodes: int, concurrency: int, prefetch: int) -> list[Point]:
+    """What was measured with this layout, the slowest rate first."""
     layout = (nodes, concurrency, prefetch)
-    same = [s for s in family.samples if (s.nodes, s.concurrency, s.prefetch) == layout and s.rate]
-    return sorted(((s.rate or math.nan, s) for s in same), key=lambda pair: pair[0])
+    same = [s for s in family.samples if (s.nodes, s.concurrency, s.prefetch) == layout]
+    return sorted((point for sample in same for point in sample.points), key=lambda point: point[0])

@@ -77,5 +77,5 @@ def _shifted(sample: Sample, weights: Sequence[float], known: Sequence[Floats]) 
         kinds=np.repeat(list(parts), [part.size for part in parts.values()]),
         consumer_s=fixed + (sample.consumer_s - fixed) * longer,
         work_s=sample.work_s * longer,
-        rate=None,
+        points=(),
     )

@@ -9,7 +9,7 @@ from bench.measured import Doubt
 from bench.sizing import advise, doubts, evidence, mix
 from bench.sizing.advise import Ask
 from bench.sizing.burst import Burst, Ridden, ride
-from bench.sizing.evidence import Family, Sample
+from bench.sizing.evidence import Family, Point
 from bench.sizing.model import Model, check, fit
 from bench.sizing.predict import (
     Layout,
@@ -53,7 +53,7 @@ class Choice:
 class Plan:
     """What to run for one family. ``planned``: at the wanted rate, with intervals; ``held``: with headroom.
     ``capacity``: the highest rate it gets through (1/s), ``capacity_range`` its interval; ``memory`` of all
-    nodes (bytes). ``measured``: trials with this very layout under one rate each.
+    nodes (bytes). ``measured``: at the rates that were offered to this very layout.
     """
 
     family: Family
@@ -67,7 +67,7 @@ class Plan:
     memory: float | None
     curve: Curve
     choices: tuple[Choice, ...]
-    measured: tuple[tuple[float, Sample], ...]
+    measured: tuple[Point, ...]
     doubts: tuple[Doubt, ...]
     ridden: Ridden | None = None
 

@@ -10,7 +10,7 @@ from bench.events import FAILURE, SUCCESS, parts_of
 from bench.model import Load, Messages, Workers
 from bench.run import agent, eventlog
 
-pytestmark = [pytest.mark.real, pytest.mark.alone]
+pytestmark = pytest.mark.real
 
 APP = """
 import os, time
@@ -73,6 +73,7 @@ def tally(word, times=1, **more):
     return TaskCall(task="tally", kwargs={"word": word, **more}, times=times)
 
 
+@pytest.mark.alone
 def test_a_chain_runs_its_parts_in_turn_and_costs_little_more(run, fresh):
     chain = TaskCall(canvas="chain", parts=tuple(tally(word, seconds=0.05) for word in "abc"))
 

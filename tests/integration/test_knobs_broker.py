@@ -8,7 +8,7 @@ from kombu import Connection, Exchange, Queue
 from bench.events import SENT
 from bench.model import Broker, Delivery, Messages, TaskCall
 
-pytestmark = [pytest.mark.real, pytest.mark.alone]
+pytestmark = pytest.mark.real
 
 SLOW = TaskCall(task="io.sleep", kwargs={"seconds": 0.1})
 
@@ -108,6 +108,7 @@ def test_a_queue_is_of_the_kind_that_was_asked_for(bench, needs, kind):
     assert seen.saw == {(other, queue): other == kind for other in KINDS for queue in ("", ".warm0")}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("persistent", "mode"), [(None, 2), (True, 2), (False, 1)])
 def test_the_delivery_mode_of_rabbitmqs_messages(bench, needs, persistent, mode):
     broker = needs("rabbitmq", persistent=persistent)
@@ -123,6 +124,7 @@ def test_the_delivery_mode_of_rabbitmqs_messages(bench, needs, persistent, mode)
     assert seen.saw == mode
 
 
+@pytest.mark.alone
 def test_a_quorum_queue_has_a_fast_flood_and_its_prefetch_count(bench, needs, held, fresh):
     def check():
         result, recording = bench.measure("noop", pool="threads", prefetch=3, flood=3000,

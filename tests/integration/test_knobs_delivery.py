@@ -9,7 +9,7 @@ from bench import analyse
 from bench.events import REVOKED, STARTED
 from bench.model import Broker, Delivery, Load, TaskCall
 
-pytestmark = [pytest.mark.real, pytest.mark.alone]
+pytestmark = pytest.mark.real
 
 LATE = Delivery(acks="late")
 
@@ -24,6 +24,7 @@ def started(recording):
     return events[events["kind"] == STARTED]["task"].tolist()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("acks", "pool", "most"),
     [("late", "prefork", 2), ("early", "prefork", 4), ("late", "threads", 2)],
@@ -81,6 +82,7 @@ def test_what_becomes_of_the_task_of_a_lost_child(bench, again):
     assert result.counts["duplicated"] == 0
 
 
+@pytest.mark.alone
 def test_an_unacknowledged_task_comes_back_after_the_visibility_timeout(bench):
     """kombu looks for such every 10 s, and really only the tenth time; its options make it look more often.
 
@@ -100,6 +102,7 @@ def test_an_unacknowledged_task_comes_back_after_the_visibility_timeout(bench):
     assert result.counts["duplicated"] == finals[0] - 1
 
 
+@pytest.mark.alone
 def test_eta_task_limit_caps_what_is_held(bench, held):
     """Tasks that wait for their time bypass the prefetch multiplier, up to this limit."""
     calls = sleeping(0.01, countdown=0.7)
@@ -110,6 +113,7 @@ def test_eta_task_limit_caps_what_is_held(bench, held):
     assert held(capped) <= 5 + 2
 
 
+@pytest.mark.alone
 def test_a_countdown_is_part_of_the_response(bench):
     """Due when it should have been sent, though it may not start before its time."""
     result, recording = bench.measure(sleeping(0.01, countdown=0.5), rate=40.0, duration=1.5)

@@ -13,7 +13,7 @@ from bench import analyse
 from bench.events import FAILURE, STARTED, WORKER_LOST
 from bench.model import TaskCall, Workers
 
-pytestmark = [pytest.mark.real, pytest.mark.alone]
+pytestmark = pytest.mark.real
 
 CORE = max(os.sched_getaffinity(0))
 HOLD = TaskCall(task="memory.hold", kwargs={"mib": 200})
@@ -34,6 +34,7 @@ def ran(bench, *tasks, **workers):
     return result, recording
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("knobs", "most"),
     [
@@ -52,6 +53,7 @@ def test_prefetch_is_what_a_node_holds(bench, sleep, held, knobs, most):
     assert (left.saw == 0) == (knobs["prefetch"] == 0), "only unlimited prefetching empties the queue"
 
 
+@pytest.mark.alone
 def test_autoscale_grows_the_pool(bench, sleep):
     result, recording = ran(bench, sleep(0.2), concurrency=3, autoscale_from=1, flood=15)
     assert result.effective[0]["autoscale"] == [1, 3]

@@ -47,3 +47,5 @@ def test_a_plan_from_two_concurrencies_holds(tmp_path: Path, monkeypatch: pytest
     assert ratio["utilisation"] == pytest.approx(1.0, abs=0.25)
     assert ratio["memory"] == pytest.approx(1.0, abs=0.25)
     assert 0.75 < ratio["p50(response)"] < 1.4
+    again = call("plan", "latest", "--rate", "40/s", *slo)
+    assert again["run"] == found["run"], "not from its verification, which has one layout only"

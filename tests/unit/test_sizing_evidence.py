@@ -1,5 +1,7 @@
 """What is read off a run's events: busy slots, gaps, families."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,12 +75,33 @@ def test_a_family_is_what_differs_in_nothing_that_a_plan_chooses(run: store.Run)
 
 def test_a_sample_holds_what_the_trial_cost(run: store.Run) -> None:
     prefork, threads = evidence.families(run, run.scenarios[0].cells)
-    flood = next(s for s in prefork.samples if s.rate is None and s.concurrency == 4)
+    flood = next(s for s in prefork.samples if s.flood and s.concurrency == 4)
     assert flood.busy == pytest.approx(4, rel=0.1)
     assert flood.consumer_s == pytest.approx(0.00065, rel=0.15) and flood.work_s > 0
     assert np.median(flood.services) == pytest.approx(0.05, rel=0.1)
     assert threads.samples[0].work_s == 0.0, "all of it is in the main process"
-    calm = [s for s in prefork.samples if s.rate == 20.0 and s.concurrency == 4]
+    calm = [s for s in prefork.samples if not s.flood and s.concurrency == 4]
     assert all(1 < s.busy < 2.8 for s in calm)
     found = evidence.offered(prefork, 1, 4, calm[0].prefetch)
     assert [rate for rate, _ in found] == [20.0, 20.0]
+
+
+def test_steps_of_a_search_that_were_held_are_points(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "question: How much?\nworkload: {task: io.sleep, kwargs: {seconds: 0.05}}\nrepeats: 1\n"
+        "workers: {concurrency: 4}\nload: {shape: saturate, slo: 'p95(response) < 200ms'}\n",
+        encoding="utf-8",
+    )
+    asked = scenario.load(file)
+    run = store.create(tmp_path / "results", "r", {"seed": 1, "scenarios": [model.plain(asked)]})
+    (trial,) = plan.trials([asked], 1)
+    recording = Fake()(trial)
+    result = analyse.result(trial, recording)
+    run.append(result, recording)
+    (family,) = evidence.families(run, asked.cells)
+    found = evidence.offered(family, 1, 4, asked.cells[0].setup.fleet[0].prefetch)
+    steps = result.search["steps"]
+    assert [rate for rate, _ in found] == sorted(step["rate"] for step in steps if step["held"])
+    assert len(found) < len(steps)
+    assert all(metrics["p95(response)"] < 0.2 for _, metrics in found)

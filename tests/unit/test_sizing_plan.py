@@ -44,7 +44,7 @@ def trial(model: Model, concurrency: int, number: int, *, nodes: int = 1, noise:
     took = course.ended - course.started
     return Sample(
         trial=f"c{concurrency}-n{nodes}-{number}", cell=f"c{concurrency}-n{nodes}", nodes=nodes,
-        concurrency=concurrency, prefetch=1, rate=None, services=took, kinds=np.zeros(tasks, dtype=int),
+        concurrency=concurrency, prefetch=1, points=(), services=took, kinds=np.zeros(tasks, dtype=int),
         busy=float(concurrency if model.by_node else layout.slots), gap_s=model.dispatch_s * speed,
         consumer_s=(model.domain_s if model.by_node else model.consumer_s) * speed,
         work_s=0.0 if model.by_node else model.work_s * speed, broker_s=model.broker_s,

@@ -12,6 +12,7 @@ from bench.errors import UsageError
 from bench.measured import TrialResult
 from bench.model import Label, Trial, plain
 from bench.report import tuned as words
+from bench.report import tuned_words
 from bench.search import goal as goals
 from bench.search import tuned
 from bench.search.tune import BLOCKS, CONFIRMED, LEAST_BLOCKS, Tuning, check_budget
@@ -159,7 +160,7 @@ def test_where_no_candidate_keeps_a_condition_the_nearest_is_told(tmp_path: Path
     assert found.state == tuned.UNMET
     assert len(store.open_run(tmp_path / "results", "r5").scenarios) == 1, "nothing is confirmed"
     assert found.missed == {"p95(response) < 5ms": pytest.approx(0.01)}
-    told = " ".join([words.headline(found), *words.findings(found)])
+    told = " ".join([tuned_words.headline(found), *tuned_words.findings(found)])
     assert "No candidate surely keeps p95(response) < 5ms" in told
     assert "-c 1" in told
     assert "10 ms, 100 % beyond the limit" in told
@@ -174,7 +175,9 @@ def test_a_condition_that_breaks_in_the_fresh_trials_is_no_advice(tmp_path: Path
     world.slower = 8.0
     found = world.go()
     assert (found.state, found.has_advice) == (tuned.BROKEN, False)
-    assert words.headline(found).startswith("Not confirmed: the chance that p95(response) < 50ms holds for")
+    assert tuned_words.headline(found).startswith(
+        "Not confirmed: the chance that p95(response) < 50ms holds for"
+    )
     data = words.as_json(found)
     assert (data["advised"], data["commands"]) == (None, [])
     assert data["nearest"]["settings"] == dict(found.cells[found.advised or ""].settings)
@@ -194,7 +197,9 @@ def test_of_two_that_fresh_trials_do_not_tell_apart_the_cheaper_is_taken(tmp_pat
     small = {"workers.pool": "threads", "workers.concurrency": 16}
     assert dict(found.cells[found.searched or ""].settings) == large
     assert dict(found.cells[found.advised or ""].settings) == small
-    assert any("by the fresh trials this one is to be preferred" in text for text in words.findings(found))
+    assert any(
+        "by the fresh trials this one is to be preferred" in text for text in tuned_words.findings(found)
+    )
 
 
 def test_the_fresh_numbers_of_all_that_were_confirmed_are_told(tmp_path: Path) -> None:
@@ -203,8 +208,8 @@ def test_the_fresh_numbers_of_all_that_were_confirmed_are_told(tmp_path: Path) -
     roles = {texts[-1] for _, texts in fresh.rows}
     assert roles == {"advised", "runner-up", "default"}
     for (name, texts), cell in zip(fresh.rows, (found.advised, found.runner_up, found.default), strict=True):
-        assert name == words.name(found, cell or "")
-        assert texts[0] == words.number("throughput", found.estimates[cell or ""]["throughput"])
+        assert name == tuned_words.name(found, cell or "")
+        assert texts[0] == tuned_words.number("throughput", found.estimates[cell or ""]["throughput"])
     assert {name for name, _ in fresh.rows} <= {name for name, _ in seen.rows}
 
 
@@ -231,7 +236,7 @@ def test_a_condition_rules_out_the_fastest(tmp_path: Path) -> None:
     assert found.state == tuned.CONFIRMED
     assert found.cells[found.advised or ""].settings["workers.concurrency"] == 4
     assert found.chance > 0.99
-    assert "The chance that p95(response) < 50ms holds is over 99 %." in list(words.findings(found))
+    assert "The chance that p95(response) < 50ms holds is over 99 %." in list(tuned_words.findings(found))
 
 
 def test_the_cheapest_can_be_asked_for(tmp_path: Path) -> None:
@@ -239,7 +244,7 @@ def test_the_cheapest_can_be_asked_for(tmp_path: Path) -> None:
     assert found.cells[found.advised or ""].settings["workers.pool"] == "threads"
     cost = found.estimates[found.advised or ""]["cost"]
     assert cost.point == pytest.approx(0.002 * 0.04 * 1e6 / 3600, rel=0.2), "CPU is nearly all of it"
-    assert "cost of a million tasks" in words.headline(found)
+    assert "cost of a million tasks" in tuned_words.headline(found)
 
 
 def test_a_confirmation_that_speaks_against_the_winner_is_heard(tmp_path: Path) -> None:
