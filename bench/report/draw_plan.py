@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 HEIGHT_IN = 3.6
 BAND = 0.18
 """Opacity."""
+FOR_EVER = 1e9
+"""Seconds, for what never ends."""
 
 
 def curve(found: Told) -> "Figure":
@@ -63,11 +65,11 @@ def _band(axes: "Axes", found: Told, colour: str) -> bool:
     if plan.capacity_range is None:
         return False
     points = [p for p in plan.curve.points if p.keeps_up]
-    fast, slow = (
-        [(p.rate / factor, p.metrics[metric] * factor) for p in points]
-        for factor in (plan.capacity / end for end in reversed(plan.capacity_range))
+    slow, fast = (
+        [*((p.rate / factor, p.metrics[metric] * factor) for p in points), (plan.capacity / factor, FOR_EVER)]
+        for factor in (plan.capacity / end for end in plan.capacity_range)
     )
-    xs, ys = zip(*fast, *reversed(slow), strict=True)
+    xs, ys = zip(*fast, *reversed(slow), (slow[0][0], fast[0][1]), strict=True)
     axes.fill(xs, ys, color=colour, alpha=BAND, lw=0)
     return True
 
@@ -76,7 +78,7 @@ def _planned(axes: "Axes", found: Told, colour: str) -> None:
     planned, metric = found.best.planned, found.ask.slo.metric
     low, high = planned.lower.get(metric), planned.upper.get(metric)
     if low is not None and high is not None:
-        top = high if np.isfinite(high) else 1e9
+        top = min(high, FOR_EVER)
         axes.plot([planned.rate] * 2, [low, top], color=colour, lw=2.5, alpha=0.6, zorder=3)
     axes.plot([planned.rate], [planned.metrics[metric]], "o", ms=6, color=colour, zorder=5)
 
@@ -108,7 +110,7 @@ def slowdown(found: Told) -> "Figure":
     most = 2 * fitted.widest
     line = fitted.law.one * fitted.slowdown(most, fitted.cores)[1:]
     at = np.arange(1, most + 1)
-    seen = int(max(s.busy for s in samples))
+    seen = round(max(s.busy for s in samples))
     axes.plot(at[:seen], line[:seen], color=colour, lw=1.8)
     axes.plot(at[seen - 1 :], line[seen - 1 :], color=colour, lw=1.8, linestyle=(0, (4, 2)))
     means = [float(s.services.mean()) for s in samples]

@@ -2,7 +2,8 @@
 
 All cells are measured in ``LOOKS[0]`` blocks. A pair (base and candidate) whose every metric is shown to be
 no worse, or one of whose metrics is shown to be worse, is settled and measured no more; the rest gets fresh
-blocks up to the next look, and so on. What no trial gives (a percentile of too few tasks) is not waited for.
+blocks up to the next look, and so on. What no trial gives (a percentile of too few tasks) is not waited for,
+and a pair of which one side has failed in every trial is not tried again.
 
 **Error.** Looking several times gives chance several chances. The error rate is spent evenly: a look may err
 with ``ERROR`` ÷ number of looks over all of its checks (Holm), so that all looks together err with ``ERROR``
@@ -84,5 +85,9 @@ class Checking:
                     self._settled.setdefault((pair, check.metric), check)
         kept = tuple(self._settled.get((c.pair.cells, c.metric), c) for c in found.checks)
         self.comparison = replace(found, checks=kept)
-        open_ = {pair for pair, checks in by_pair.items() if (pair, checks[0].metric) not in self._settled}
+        open_ = {
+            pair
+            for pair, checks in by_pair.items()
+            if (pair, checks[0].metric) not in self._settled and all(checks[0].pair.trials)
+        }
         return {cell for pair in open_ for cell in pair}

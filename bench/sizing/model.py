@@ -68,7 +68,7 @@ class Model:
         """
         at = np.unique(np.geomspace(1, max(1, busy), KNOTS).round())
         cores = 1.0 if self.by_node else cores
-        crowd = _cores(at, self.law.one, self.work_s, self.domain_s, cores)
+        crowd = _cores(at, self.law.one + self.dispatch_s, self.work_s, self.domain_s, cores)
         law = np.array([self.law.inflation(b) for b in at])
         every = np.interp(np.arange(busy + 1), at, crowd * law)
         return np.maximum.accumulate(every / every[0])
@@ -90,15 +90,16 @@ def fit(family: Family, cores: float, rng: np.random.Generator | None = None) ->
     groups = _groups(family, rng)
     every = [sample for group in groups for sample in group]
     gil = family.by_node
-    spent = _mean([s.consumer_s + s.work_s for s in every])
+    busiest = max(groups, key=lambda group: _mean([s.busy for s in group]))
+    spent = _mean([s.consumer_s + s.work_s for s in busiest])
     consumer = min(_mean([s.consumer_s for s in group]) for group in groups)
     if family.setup.fleet[0].pool == "prefork":
         work = _mean([s.work_s for s in every])
     else:
         consumer = min(consumer, CONSUMER_S)
         work = max(0.0, spent - consumer)
-    broker = _mean([s.broker_s for s in every])
-    total = spent + broker + _mean([s.loader_s for s in every])
+    broker = _mean([s.broker_s for s in busiest])
+    total = spent + broker + _mean([s.loader_s for s in busiest])
     domain = spent if gil else total
     busy = [_mean([s.busy for s in group]) for group in groups]
     service = [_mean([float(s.services.mean()) for s in group]) for group in groups]

@@ -28,6 +28,10 @@ NEGLIGIBLE = 1.002
 RESAMPLES = 40
 """Models from resampled trials: their spread is known to 1/√(2·40), a ninth."""
 CONFIDENCE = 0.95
+MODEL_ERROR = 0.1
+"""Of the model itself, as a standard deviation of the logarithm of all times: throughput at 1.5 and 2 times
+the trained concurrency was off by that much (docs/performance.md), however well equal trials agreed.
+"""
 POISSON, CONSTANT = "poisson", "constant"
 
 
@@ -160,7 +164,8 @@ def _metrics(course: Course, settled: slice) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resampled:
-    """Models of resampled trials, and by how much one more trial may be ``off``, as a factor of all times.
+    """Models of resampled trials, and by how much one more trial and the model itself may be ``off``, as a
+    factor of all times.
     ``scatter``: standard deviation of the logarithm of a flood's throughput among trials of a cell.
     ``widen``: half-width of the interval in standard deviations; None: too few trials.
     """
@@ -184,9 +189,10 @@ def resampled(family: Family, cores: float, *, seed: int = 1, times: int = RESAM
     )
     rates, of_rates = _left(floods)
     rng = np.random.default_rng([seed, 3])
+    off = math.sqrt(len(left) / free) * rng.choice(left, times) + rng.normal(0.0, MODEL_ERROR, times)
     return Resampled(
         models=tuple(fit(family, cores, rng) for _ in range(times)),
-        off=tuple(np.exp(math.sqrt(len(left) / free) * rng.choice(left, times)).tolist()),
+        off=tuple(np.exp(off).tolist()),
         scatter=math.sqrt(sum(x * x for x in rates) / of_rates) if of_rates else 0.0,
         widen=float(special.stdtrit(free, 0.5 + CONFIDENCE / 2)),
     )

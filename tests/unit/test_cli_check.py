@@ -112,6 +112,7 @@ def test_a_side_that_fails_is_not_measured_and_no_regression(world: World, call:
     done = call("check", "two.yaml", "--junit", "j.xml")
     assert done.exit_code == errors.EXIT_ENVIRONMENT, done.output
     assert "Could not measure: Every trial of new failed." in done.output
+    assert world.trials == 2 * 5, "nobody waits for the whole budget to hear it"
     assert "<error" in Path("j.xml").read_text()
 
 
