@@ -162,5 +162,5 @@ def how() -> str:
     """What the numbers are."""
     return (
         "Simulated from the measured service times; intervals are where one more trial is expected, 19 times"
-        " of 20, from resampled trials. docs/methodology.md, “Capacity planning”."
+        " of 20, from resampled trials and the model's own error. docs/methodology.md, “Capacity planning”."
     )

@@ -6,7 +6,8 @@ Processes for Machine Learning, 2006, ch. 4–5). First a few spread-out candida
 one that was not tried is expected to improve the best by more than ``WORTHWHILE`` (expected improvement:
 D. R. Jones et al., J. Global Optimization 13, 1998; times the chance that it keeps the conditions), that one;
 then repeats where they help most to tell the best from its rivals (optimal computing budget allocation:
-C.-H. Chen et al., Discrete Event Dynamic Systems 10, 2000).
+C.-H. Chen et al., Discrete Event Dynamic Systems 10, 2000); then the rest of the untried, the most promising
+first, as only the process says that they are no better.
 """
 
 import math
@@ -27,10 +28,13 @@ from bench.model import Cell, Label
 from bench.search.belief import PRIOR_NOISE, Belief, Floats, Tried, believe
 from bench.search.goal import SURE, Goal
 
-OF_A_KIND = 3
+OF_A_KIND = 5
 """Candidates of each kind (a combination of everything that is no number) that are tried first."""
 
-MOST_FIRST = 20
+MOST_FIRST = 30
+
+LEAST = 3
+"""Good trials from which on there is a process at all."""
 
 LONG = 1.5
 """Times the median trial of its kind: longer ones are not among the first."""
@@ -68,7 +72,9 @@ class Model:
         return self._known[1]
 
     def next_trial(self, history: Sequence[Tried]) -> tuple[str, int] | None:
-        """Cell and round of the next trial (its own number); None when none of the others can be better."""
+        """Cell and round of the next trial (its own number); None when all were tried, and none of the others
+        can be better.
+        """
         number = len(history) + 1
         done = {t.cell for t in history}
         for i in self._first:
@@ -82,14 +88,16 @@ class Model:
         if gain.max() > WORTHWHILE:
             return self._ids[int(np.argmax(gain))], number
         again = _repeat(belief, best)
-        return None if again is None else (self._ids[again], number)
+        if again is None and not gain.any():
+            return None
+        return self._ids[int(np.argmax(gain)) if again is None else again], number
 
     def _fitted(self, history: Sequence[Tried]) -> Belief:
         """Cell by cell first, as that knows of failures; then smoothed over the settings."""
         plain = believe(self._ids, history, self._goal)
         rows = {cell: i for i, cell in enumerate(self._ids)}
         good = [t for t in history if t.ok and math.isfinite(t.score) and t.cell in rows]
-        if len(good) < OF_A_KIND:
+        if len(good) < LEAST:
             return plain
         where = [rows[t.cell] for t in good]
         mean, covariance, noise = _process(self._x, where, [t.score for t in good])
