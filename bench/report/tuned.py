@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench import model
+from bench import model, units
 from bench.report import commands, labels, markdown, tuned_words
 from bench.report import grids as tables_of
 from bench.report.phases import Grid
@@ -44,7 +44,7 @@ def _fresh(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
     for cell, role in roles.items():
         have = found.estimates[cell] if cell else {}
         if cell and (mine := have.get(found.goal.metric)):
-            values = (tuned_words.value_text(m, have[m].point) if m in have else "" for m in BESIDES)
+            values = (units.format_metric(m, have[m].point) if m in have else "" for m in BESIDES)
             yield (
                 tuned_words.name(found, cell),
                 (tuned_words.number(found.goal.metric, mine), str(mine.n), *values, role),
@@ -53,8 +53,8 @@ def _fresh(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _seen(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
     for each in ordered(found):
-        values = (tuned_words.value_text(m, each.metrics[m]) if m in each.metrics else "" for m in BESIDES)
-        goal = tuned_words.value_text(found.goal.metric, each.value)
+        values = (units.format_metric(m, each.metrics[m]) if m in each.metrics else "" for m in BESIDES)
+        goal = units.format_metric(found.goal.metric, each.value)
         yield tuned_words.name(found, each.cell), (goal, str(each.tries), *values, mark(found, each) or " ")
 
 

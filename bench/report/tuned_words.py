@@ -29,11 +29,6 @@ def metric_text(found: Tuned) -> str:
     return "cost of a million tasks" if found.goal.metric == COST else labels.metric_text(found.goal.metric)
 
 
-def value_text(metric: str, value: float) -> str:
-    """In the unit a person reads."""
-    return units.format_metric(metric, value)
-
-
 def name(found: Tuned, cell: str) -> str:
     """A candidate in words."""
     settings = found.cells[cell].settings
@@ -138,7 +133,7 @@ def _unmet(found: Tuned) -> Iterator[str]:
         if math.isnan(value):
             yield f"{condition.text}: {condition.metric} was not computed; it takes more tasks a trial."
             continue
-        seen = value_text(condition.metric, value)
+        seen = units.format_metric(condition.metric, value)
         off = abs(value / condition.limit - 1) if condition.limit else math.inf
         kept = condition.keeps(value)
         far = f", {off * 100:.0f} % {'inside' if kept else 'beyond'} the limit" if math.isfinite(off) else ""
