@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench import disk
 from bench.errors import EnvironmentFault, UsageError
+from bench.jsonable import from_plain, plain
 from bench.measured import TrialResult
-from bench.model import FORMAT, Scenario, from_plain, plain
+from bench.model import FORMAT, Scenario
 from bench.units import hide_password
 
 if TYPE_CHECKING:

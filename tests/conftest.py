@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from bench import analyse, model, plan, scenario, store
+from bench import analyse, jsonable, plan, scenario, store
 from bench.model import Broker
 from bench.run.fake import Fake
 
@@ -90,7 +90,7 @@ def _believe(root: Path) -> None:
         meta = {
             "created": "2026-11-20T21:15:00+00:00",
             "seed": 7,
-            "scenarios": [model.plain(asked)],
+            "scenarios": [jsonable.plain(asked)],
             "host": {"cpu": "A CPU", "cores": 2, "memory": 8 * 2**30, "python": "3.11"},
             "versions": {"celery": "5.7.0"},
         }

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from bench import analyse
 from bench.errors import EnvironmentFault, UsageError
+from bench.jsonable import plain
 from bench.measured import TrialResult
-from bench.model import Scenario, Setup, Trial, Variant, plain
+from bench.model import Scenario, Setup, Trial, Variant
 from bench.run import apps, conf, environments, host, services
 from bench.run import trial as trials
 from bench.run.broker import Brokers, check

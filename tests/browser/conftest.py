@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bench import analyse, model, plan, scenario, store
+from bench import analyse, jsonable, plan, scenario, store
 from bench.report import page
 from bench.run.fake import Fake
 
@@ -169,7 +169,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             meta = {
                 "created": "2026-11-20T21:15:00+00:00",
                 "seed": 7,
-                "scenarios": [model.plain(asked)],
+                "scenarios": [jsonable.plain(asked)],
                 "host": {"cores": 2},
             }
             run = store.create(root / "results", name, meta)

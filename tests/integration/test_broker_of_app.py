@@ -10,7 +10,7 @@ import pytest
 import redis
 from kombu import Connection
 
-from bench import model
+from bench import jsonable, model
 from bench.errors import EnvironmentFault
 from bench.model import Broker, Load, Messages, TaskCall
 from bench.run import session
@@ -151,7 +151,7 @@ def test_no_password_of_theirs_is_told_or_kept(bench, theirs):
     cell = model.Cell(id="c", settings={}, setup=model.Setup(
         app="theirs", broker=OF_APP, workload=(ADD,), load=Load(tasks=1), messages=OWN_STORE))  # fmt: skip
     asked = model.Scenario(name="s", question="q", metric="throughput", repeats=1, cells=(cell,))
-    assert "hunter2" not in str(model.plain(asked))
+    assert "hunter2" not in str(jsonable.plain(asked))
     session.preflight([asked])
     running.stop()
     with pytest.raises(EnvironmentFault, match="where the app theirs keeps its own") as fault:

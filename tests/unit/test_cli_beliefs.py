@@ -41,7 +41,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return True
 
     def describe(scenarios, **more):
-        from bench.model import plain
+        from bench.jsonable import plain
 
         return {"created": "2026-11-20T21:15:00", "scenarios": [plain(s) for s in scenarios], **more}
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from bench import analyse, errors, store
 from bench.cli import cli
-from bench.model import Trial, plain
+from bench.jsonable import plain
+from bench.model import Trial
 from bench.run import session
 from bench.run.fake import Fake
 

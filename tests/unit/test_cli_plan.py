@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench import analyse, errors, model, plan, scenario, store
+from bench import analyse, errors, jsonable, plan, scenario, store
 from bench.cli import cli
 from bench.measured import Estimate
 from bench.report import plan_words, plans
@@ -48,7 +48,7 @@ def _results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.write_text(body, encoding="utf-8")
         asked = scenario.load(file)
         meta = {
-            "created": "2026-11-20T21:15:00+00:00", "seed": 7, "scenarios": [model.plain(asked)],
+            "created": "2026-11-20T21:15:00+00:00", "seed": 7, "scenarios": [jsonable.plain(asked)],
             "host": {"cpu": "A CPU", "cores": 2, "memory": 8 * 2**30, "python": "3.11"},
             "versions": {"celery": "5.7.0"},
         }  # fmt: skip

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from bench import analyse, errors, store
 from bench.cli import cli
-from bench.model import plain
+from bench.jsonable import plain
 from bench.run import session
 from bench.run.fake import Fake
 

@@ -9,8 +9,9 @@ import pytest
 from bench import store
 from bench.analyse import result, summarise
 from bench.doubts import RULES, summarise_run, with_doubts
+from bench.jsonable import plain
 from bench.measured import Doubt, Estimate, PhaseSummary, TrialResult
-from bench.model import Cell, Load, Scenario, Setup, TaskCall, Trial, Workers, plain
+from bench.model import Cell, Load, Scenario, Setup, TaskCall, Trial, Workers
 from bench.run.fake import Fake
 
 FLOOD = Load(tasks=200)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from bench import expect, grammar
+from bench.jsonable import from_plain, plain
 from bench.measured import TrialResult
-from bench.model import Cell, Load, Scenario, Setup, TaskCall, from_plain, plain
+from bench.model import Cell, Load, Scenario, Setup, TaskCall
 
 SETUP = Setup(workload=(TaskCall(task="noop"),), load=Load(tasks=10))
 POOLS, WORK = ("prefork", "gevent"), ("cpu", "io")

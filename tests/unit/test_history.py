@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from bench import analyse, errors, plan, scenario, store
 from bench import history as histories
 from bench.cli import cli
+from bench.jsonable import plain
 from bench.measured import Estimate
-from bench.model import plain
 from bench.report import draw_history
 from bench.report import history as wording
 from bench.run.fake import Fake

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bench import measured, model
+from bench import jsonable, measured, model
 
 
 def scenario(url: str | None = None) -> model.Scenario:
@@ -27,11 +27,11 @@ def scenario(url: str | None = None) -> model.Scenario:
 
 
 def test_a_scenario_survives_json():
-    assert model.from_plain(json.loads(json.dumps(model.plain(scenario())))) == scenario()
+    assert jsonable.from_plain(json.loads(json.dumps(jsonable.plain(scenario())))) == scenario()
 
 
 def test_a_password_does_not():
-    kept = json.dumps(model.plain(scenario("redis://me:hunter2@h/0")))
+    kept = json.dumps(jsonable.plain(scenario("redis://me:hunter2@h/0")))
     assert "hunter2" not in kept
     assert kept.count("redis://me:***@h/0") == 2
 

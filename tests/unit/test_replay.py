@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import model, scenario
+from bench import jsonable, model, scenario
 from bench.errors import EnvironmentFault, ScenarioError
 from bench.scenario import replay, trace
 from bench.scenario.outside import Outside
@@ -84,7 +84,7 @@ def test_a_trace_with_tasks_brings_its_workload(write):
     assert choice.dtype == np.int16
     assert choice.tolist() == [0, 0, 1, 2]
     assert loaded.metric == "p95(response)"
-    assert model.from_plain(model.plain(loaded)) == loaded
+    assert jsonable.from_plain(jsonable.plain(loaded)) == loaded
 
 
 def test_parquet_says_the_same_as_csv(write, tmp_path):

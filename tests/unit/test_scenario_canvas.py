@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import model, scenario
+from bench import jsonable, model, scenario
 from bench.errors import ScenarioError
 from bench.run import conf
 
@@ -48,7 +48,7 @@ def test_a_workload_of_canvases(load: Load) -> None:
         "noop",
     )
     assert [part.items for part in chunks.messages] == [30, 30, 30, 10]
-    assert model.from_plain(model.plain(asked)) == asked, "kept with the results"
+    assert jsonable.from_plain(jsonable.plain(asked)) == asked, "kept with the results"
 
 
 def test_batching_is_an_axis(load: Load) -> None:

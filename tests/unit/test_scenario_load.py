@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import model, pacing, scenario
+from bench import jsonable, model, pacing, scenario
 from bench.errors import ScenarioError
 from bench.model import Load
 
@@ -88,7 +88,7 @@ def test_every_shape_is_read_and_has_a_metric_that_answers(read, text, load, met
     assert loaded.cells[0].setup.load == load
     assert loaded.metric == metric
     assert read(f"[{text}]").cells == loaded.cells, "a list of one is just that load, of the same id"
-    assert model.from_plain(model.plain(loaded)) == loaded
+    assert jsonable.from_plain(jsonable.plain(loaded)) == loaded
     if load.shape in pacing._SHAPES:
         assert len(pacing.due_times(load, 0)) == load.count
 
@@ -102,7 +102,7 @@ def test_phases(read):
     )
     assert (load.count, load.length, loaded.metric) == (1500, 20.0, "p95(response)")
     assert [phase.name for phase in pacing.phases(load)] == ["1 constant 50/s", "2 burst 500"]
-    assert model.from_plain(model.plain(loaded)) == loaded
+    assert jsonable.from_plain(jsonable.plain(loaded)) == loaded
 
 
 @pytest.mark.parametrize(

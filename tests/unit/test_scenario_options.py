@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import model, scenario
+from bench import jsonable, scenario
 from bench.errors import ScenarioError, UsageError
 
 TEXT = """\
@@ -160,7 +160,7 @@ def test_broker_and_repeats_overrule_the_file_and_the_matrix(load, tmp_path):
 @pytest.fixture
 def stored(load):
     """What a run keeps of a scenario: no password."""
-    return lambda broker: model.from_plain(model.plain(load(broker=broker)))
+    return lambda broker: jsonable.from_plain(jsonable.plain(load(broker=broker)))
 
 
 def test_a_resumed_run_is_given_its_password_again(load, stored):

@@ -7,7 +7,8 @@ import pytest
 
 from bench import scenario
 from bench.errors import ScenarioError
-from bench.model import Variant, from_plain, plain
+from bench.jsonable import from_plain, plain
+from bench.model import Variant
 from bench.scenario.outside import AppError, Outside
 
 BASE = "question: q?\nworkload: {task: noop}\nload: {shape: flood, tasks: 10}\n"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import analyse, model, plan, scenario, store
+from bench import analyse, jsonable, plan, scenario, store
 from bench.run.fake import Fake
 from bench.sizing import evidence
 
@@ -56,7 +56,7 @@ def _run(tmp_path_factory: pytest.TempPathFactory) -> store.Run:
         encoding="utf-8",
     )
     asked = scenario.load(file)
-    run = store.create(root / "results", "r", {"seed": 1, "scenarios": [model.plain(asked)]})
+    run = store.create(root / "results", "r", {"seed": 1, "scenarios": [jsonable.plain(asked)]})
     broken = asked.cells[0].id
     for trial in plan.trials([asked], 1):
         recording = Fake(broken={broken: "died"})(trial)
@@ -94,7 +94,7 @@ def test_steps_of_a_search_that_were_held_are_points(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     asked = scenario.load(file)
-    run = store.create(tmp_path / "results", "r", {"seed": 1, "scenarios": [model.plain(asked)]})
+    run = store.create(tmp_path / "results", "r", {"seed": 1, "scenarios": [jsonable.plain(asked)]})
     (trial,) = plan.trials([asked], 1)
     recording = Fake()(trial)
     result = analyse.result(trial, recording)

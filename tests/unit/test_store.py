@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from bench import store
 from bench.errors import EnvironmentFault, UsageError
 from bench.events import EVENT_COLUMNS, Recording
+from bench.jsonable import plain
 from bench.measured import TrialResult
-from bench.model import Broker, Cell, Load, Scenario, Setup, TaskCall, plain
+from bench.model import Broker, Cell, Load, Scenario, Setup, TaskCall
 
 URL = "redis://me:secret@host/0"
 CELL = Cell(

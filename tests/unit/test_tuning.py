@@ -9,8 +9,9 @@ import pytest
 
 from bench import scenario, store
 from bench.errors import UsageError
+from bench.jsonable import plain
 from bench.measured import TrialResult
-from bench.model import Label, Trial, plain
+from bench.model import Label, Trial
 from bench.report import tuned as words
 from bench.report import tuned_words
 from bench.search import goal as goals

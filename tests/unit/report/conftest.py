@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import analyse, measured, model, plan, store
+from bench import analyse, jsonable, measured, model, plan, store
 from bench.report.view import ScenarioView, collect
 from bench.run.fake import Fake
 
@@ -82,7 +82,7 @@ def on_disk(
         "seed": 7,
         "quick": False,
         "command": "celery-bench run pools",
-        "scenarios": [model.plain(s) for s in scenarios],
+        "scenarios": [jsonable.plain(s) for s in scenarios],
         "host": HOST,
         "versions": {"celery": "5.7.0"},
         "calibration": {"spins_per_ms": 50000.0},
