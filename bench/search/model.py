@@ -88,9 +88,10 @@ class Model:
         if gain.max() > WORTHWHILE:
             return self._ids[int(np.argmax(gain))], number
         again = _repeat(belief, best)
-        if again is None and not gain.any():
-            return None
-        return self._ids[int(np.argmax(gain)) if again is None else again], number
+        if again is None:
+            left = (belief.tries == 0) & (belief.chance > 0)
+            again = int(np.argmax(np.where(left, gain, -1.0))) if left.any() else None
+        return None if again is None else (self._ids[again], number)
 
     def _fitted(self, history: Sequence[Tried]) -> Belief:
         """Cell by cell first, as that knows of failures; then smoothed over the settings."""

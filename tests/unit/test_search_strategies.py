@@ -193,19 +193,19 @@ def test_up_to_thirty_race() -> None:
     assert {cell.settings["workers.pool"] for cell in MANY if cell.id in first} == {"prefork", "threads"}
 
 
-def test_time_that_is_left_goes_to_what_nobody_expected() -> None:
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_time_that_is_left_goes_to_what_nobody_expected(seed: int) -> None:
     """One setting is far better than all around it: no process foresees it, only trying it does."""
 
     def peak(settings: Mapping[str, Label]) -> float:
-        lucky = tuple(settings.values()) == ("threads", 27, 4)
-        return tasks_per_second(settings) * (4 if lucky else 1)
+        lucky = tuple(settings.values()) == ("threads", 4)
+        return tasks_per_second(settings) * (8 if lucky else 1)
 
-    for seed in range(3):
-        machine = Machine(peak, 0.03, seed)
-        found = machine.search("model", MANY)
-        assert regret(found, MANY, peak, machine.history) == 0
-        assert set(found.tries > 0) == {True}
-        assert len(machine.history) < 400, "and then it ends by itself"
+    machine = Machine(peak, 0.02, seed)
+    found = machine.search("model", FEW, most=100)
+    assert regret(found, FEW, peak, machine.history) == 0
+    assert set(found.tries > 0) == {True}
+    assert len(machine.history) < 100, "and then it ends by itself"
 
 
 def test_settings_become_numbers_from_0_to_1() -> None:
