@@ -24,7 +24,7 @@ bench-%: scenarios/%.yaml $(READY)
 	$(BIN)/celery-bench run $<
 
 test: $(READY)  ## run every test
-	$(BIN)/pytest -m 'not alone' --numprocesses 4 --dist loadfile --durations 25 --durations-min 5
+	$(BIN)/pytest -m 'not alone' --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5
 	$(BIN)/pytest -m alone --durations 25 --durations-min 5
 
 lint: $(READY)  ## format, lint, types and layers

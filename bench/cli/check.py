@@ -97,14 +97,14 @@ def check(
     \b
     Exit code 0 no regression, 5 regression, 6 undecided, 3 could not measure.
     """
-    from bench.report import ci, comparison
-    from bench.run import session
-
     check_metrics(metrics)
     if baseline and (base or head):
         raise UsageError("A baseline is compared with what is here.", "Leave out --base and --head.")
     files = Files(junit=junit, markdown=markdown)
     scenarios = load([file], variants=_sides(base, head))
+    from bench.report import ci, comparison  # take a second: mistakes of a scenario need not wait for it
+    from bench.run import session
+
     question = Question(
         scenario=scenarios[0], seed=fresh_seed() if seed is None else seed, metrics=metrics, margin=margin,
         budget=budget,

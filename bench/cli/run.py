@@ -71,7 +71,6 @@ def run(
     """
     from bench import plan as plans
     from bench import store
-    from bench.run import session
 
     if resume is None:
         scenarios = load(files, sets=sets, only=only, repeats=repeats, broker=broker, quick=quick)
@@ -82,6 +81,8 @@ def run(
         if "tune" in old.meta:
             raise UsageError(f"{old.name} is a search.", f"celery-bench tune --resume {resume}")
         scenarios, seed = _as_before(old, broker), int(old.meta["seed"])
+    from bench.run import session  # takes a second: mistakes of a scenario need not wait for it
+
     session.preflight(scenarios)
     planned = plans.trials(scenarios, seed)
     if resume is None:

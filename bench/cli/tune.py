@@ -86,37 +86,17 @@ def tune(
     \b
     Exit code 0 confirmed, 5 none of the candidates keeps the conditions, 6 not confirmed.
     """
-    from bench import store
-    from bench.report import tuned_page
-    from bench.run import session
-    from bench.search import tuned
-
     if resume is None:
         if file is None:
             raise UsageError("No scenario was given.", "celery-bench tune FILE, or --resume RUN.")
         space = load_space(file, sets=sets, only=only, broker=broker)
         asked = _asked(space, maximize, minimize, conditions, budget, strategy, seed)
-        session.preflight([space.scenario])
-        command = ["celery-bench", *sys.argv[1:]]
-        meta = session.describe([space.scenario], seed=asked["seed"], quick=False, command=command)
-        target = store.create(places["results"], None, {**meta, "tune": asked["tune"]})
+        target = _begun(places["results"], space, asked)
     else:
-        ctx = click.get_current_context()
-        given = [
-            param.opts[0] if param.param_type_name == "option" else "SCENARIO"
-            for param in ctx.command.params
-            if param.name not in ("resume", "no_report", "as_json")
-            and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
-        ]
-        if given:
-            raise UsageError(
-                f"--resume goes on with the search as it was asked, and {given[0]} would change it.",
-                "Leave that out, or start another search.",
-            )
-        target = store.open_run(places["results"], resume)
-        if "tune" not in target.meta:
-            raise UsageError(f"{target.name} is no search.", f"celery-bench run --resume {resume}")
-        session.preflight(target.scenarios)
+        target = _gone_on_with(places["results"], resume)
+    from bench.report import tuned_page  # takes a second: mistakes of a scenario need not wait for it
+    from bench.search import tuned
+
     whole = _measure(target)
     if not target.results():
         click.echo("Interrupted before the first trial had ended: nothing is kept.", err=True)
@@ -128,6 +108,41 @@ def tune(
     if not whole:
         click.echo(f"Stopped; go on with: celery-bench tune --resume {target.name}", err=True)
     sys.exit(_exit_code(found) if whole else EXIT_INTERRUPTED)
+
+
+def _begun(results: Path, space: "Space", asked: dict[str, Any]) -> "Run":
+    """A new search, with nothing measured yet."""
+    from bench import store
+    from bench.run import session
+
+    session.preflight([space.scenario])
+    command = ["celery-bench", *sys.argv[1:]]
+    meta = session.describe([space.scenario], seed=asked["seed"], quick=False, command=command)
+    return store.create(results, None, {**meta, "tune": asked["tune"]})
+
+
+def _gone_on_with(results: Path, resume: str) -> "Run":
+    """A search that was begun before; UsageError for options that would change it."""
+    from bench import store
+    from bench.run import session
+
+    ctx = click.get_current_context()
+    given = [
+        param.opts[0] if param.param_type_name == "option" else "SCENARIO"
+        for param in ctx.command.params
+        if param.name not in ("resume", "no_report", "as_json")
+        and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(
+            f"--resume goes on with the search as it was asked, and {given[0]} would change it.",
+            "Leave that out, or start another search.",
+        )
+    target = store.open_run(results, resume)
+    if "tune" not in target.meta:
+        raise UsageError(f"{target.name} is no search.", f"celery-bench run --resume {resume}")
+    session.preflight(target.scenarios)
+    return target
 
 
 def _asked(
