@@ -145,7 +145,13 @@ class Run:
         if not path.is_file():
             raise UsageError(f"{path} is missing", "The trial was never finished, or its folder was removed.")
         with disk.refusals(path):
-            return pd.read_parquet(path)
+            try:
+                return pd.read_parquet(path)
+            except ValueError as error:  # pyarrow's ArrowInvalid is one
+                raise UsageError(
+                    f"{path} is damaged: {str(error).splitlines()[0]}",
+                    "Remove the trial's folder and its line in trials.jsonl: --resume measures it again.",
+                ) from None
 
 
 def create(root: Path, name: str | None, meta: Mapping[str, Any]) -> Run:

@@ -148,6 +148,8 @@ def _sizes(text: str) -> dict[str, float]:
         name, equals, value = (word.strip() for word in part.partition("="))
         if name not in ("cores", "memory") or not equals:
             raise ValueError(f"{text!r} is not a host")
+        if name in found:
+            raise ValueError(f"{text!r} is not a host: {name} stands twice")
         found[name] = units.size(value) if name == "memory" else _cores(value)
         if not found[name] > 0:
             raise ValueError(f"{text!r} is not a host: {name} must be above 0")

@@ -1,12 +1,17 @@
 """``validate``, ``schema``, ``doctor``: before a session."""
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.common import console, echo_json, load, load_space
-from bench.errors import EXIT_ENVIRONMENT, EXIT_INCONCLUSIVE, EXIT_OK
+from bench.errors import EXIT_ENVIRONMENT, EXIT_INCONCLUSIVE, EXIT_OK, ScenarioError, UsageError
+
+if TYPE_CHECKING:
+    from bench.model import Scenario
 
 
 @click.command()
@@ -16,12 +21,39 @@ def validate(files: tuple[str, ...]) -> None:
     from bench import plan as plans
     from bench.units import format_duration, plural
 
-    for file, scenario in zip(files, load(files), strict=True):
+    for file, scenario in zip(files, _checked(files), strict=True):
         trials = len(scenario.cells) * scenario.repeats
         about = format_duration(plans.estimate_seconds([scenario]))
         size = f"{plural(len(scenario.cells), 'cell')} × {scenario.repeats} = {plural(trials, 'trial')}"
         searched = f"; tune: {len(load_space(file).candidates)} candidates" if scenario.has_tune else ""
         click.echo(f"{scenario.name}: {size}, about {about}{searched}")
+
+
+def _checked(files: Sequence[str]) -> list["Scenario"]:
+    """The scenarios. Raises ScenarioError with what is wrong with them and with what they want searched."""
+    scenarios, mistakes, hint = [], [], ""
+    try:
+        scenarios = load(files)
+    except ScenarioError as error:
+        mistakes, hint = list(error.mistakes), error.hint
+    mistakes += [text for text in _of_search(files) if text not in mistakes]
+    if mistakes:
+        raise ScenarioError(mistakes, hint)
+    return scenarios
+
+
+def _of_search(files: Sequence[str]) -> Iterator[str]:
+    """What is wrong with the ``tune`` of those that have one."""
+    from bench import scenario
+
+    for file in files:
+        try:
+            if "tune:" in scenario.find(file).read_text(encoding="utf-8", errors="replace"):
+                load_space(file)
+        except ScenarioError as error:
+            yield from error.mistakes
+        except UsageError:
+            continue  # nothing is wrong with it, but nothing can be searched: told by its own line
 
 
 @click.command()

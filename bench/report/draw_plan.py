@@ -42,8 +42,8 @@ def curve(found: Told) -> "Figure":
     _axes(axes, found, [ask.slo.limit, *(p.metrics[metric] for p in points), *(y for _, y in dots)])
     handles = [
         sheet.handle("predicted", color=colour, lw=1.8),
-        *([sheet.patch("with its capacity's 95 % interval", color=colour, alpha=BAND, lw=0)] if band else []),
-        sheet.handle("the wanted rate, 95 % interval", marker="o", ms=6, color=colour),
+        *([sheet.patch("on a slower or faster host", color=colour, alpha=BAND, lw=0)] if band else []),
+        sheet.handle("one more trial at the wanted rate, 95 %", marker="o", ms=6, color=colour),
         *([sheet.handle("measured", marker="o", ms=5, color=palette.INK, mfc=palette.PAPER)] if dots else []),
         sheet.handle(
             f"the knee, {units.format_rate(plan.curve.knee)}",

@@ -201,7 +201,7 @@ class PlainProgress(_Session):
         before = f", {done} already done" if done else ""
         most = "at most " if self.budget_s is not None else ""
         about = units.format_duration(round(min(estimate_s, self.budget_s or estimate_s)))
-        self._say(f"{most}{units.plural(total, 'trial')}{before}, {most or 'about '}{about}")
+        self._say(f"{most}{units.plural(total, 'trial')}{before}, about {about}")
 
     def tick(
         self,

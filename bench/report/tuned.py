@@ -98,9 +98,10 @@ def render(found: Tuned, console: "Console") -> None:
         console.print(tables_of.table(replace(grid, rows=grid.rows[:MOST_ROWS]), wrap=True))
         if len(grid.rows) > MOST_ROWS:
             console.print(Text(f"and {len(grid.rows) - MOST_ROWS} more, in the report", style="dim"))
-    if found.doubts:
+    doubts = tuned_words.doubts(found)
+    if doubts:
         console.print()
-    for doubt in found.doubts:
+    for doubt in doubts:
         console.print(Text(f"? {doubt.kind}: {doubt.text} {doubt.advice}", style="yellow"))
     if found.importance:
         console.print(Text(f"\n{tuned_words.importance_text(found)}", style="dim"))
@@ -121,7 +122,10 @@ def as_markdown(found: Tuned) -> str:
         lines += ["", "```", pasted.text, "```", "", markdown.escape(pasted.note)]
     for grid in grids(found):
         lines += ["", f"**{markdown.escape(grid.title)}**", "", *tables_of.rows(grid)]
-    lines += ["", *(f"- ❔ **{d.kind}**: {markdown.escape(f'{d.text} {d.advice}')}" for d in found.doubts)]
+    lines += [
+        "",
+        *(f"- ❔ **{d.kind}**: {markdown.escape(f'{d.text} {d.advice}')}" for d in tuned_words.doubts(found)),
+    ]
     lines += ["", tuned_words.importance_text(found)] if found.importance else []
     return "\n".join([*lines, "", tuned_words.how(found)]) + "\n"
 
@@ -155,7 +159,7 @@ def as_json(found: Tuned) -> dict[str, Any]:
         ],
         "contenders": [dict(found.cells[cell].settings) for cell in found.contenders],
         "importance": dict(found.importance),
-        "doubts": [{"kind": d.kind, "text": d.text, "advice": d.advice} for d in found.doubts],
+        "doubts": [{"kind": d.kind, "text": d.text, "advice": d.advice} for d in tuned_words.doubts(found)],
         "missed": {text: None if math.isnan(v) else v for text, v in found.missed.items()},
         "tried": [
             {"settings": dict(found.cells[s.cell].settings), "value": s.value, "trials": s.tries,

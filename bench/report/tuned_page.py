@@ -26,7 +26,7 @@ def _fill(found: Tuned, path: Path) -> None:
         command=tuned.command(found),
         pictures=page.pictures(_charts(found), path),
         grids=list(tuned.grids(found)),
-        doubts=found.doubts,
+        doubts=tuned_words.doubts(found),
         how=tuned_words.how(found),
     )  # fmt: skip
 

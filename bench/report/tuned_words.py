@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bench import units
 from bench.effects import MARGIN
-from bench.measured import Estimate
+from bench.measured import Doubt, Estimate
 from bench.report import figures, labels, tables
 from bench.search.fresh import Versus
 from bench.search.goal import COST
@@ -14,6 +15,7 @@ from bench.search.tuned import BROKEN, CONFIRMED, NOTHING, SEARCHED, UNMET, Tune
 MOST_NAMED = 4
 OVER = 1.1
 """Times the budget, from which on it is said."""
+OPEN = "not told apart"
 BESIDES = ("memory", "cpu_per_task")
 """Told with the goal."""
 
@@ -39,6 +41,11 @@ def name(found: Tuned, cell: str) -> str:
 def number(metric: str, estimate: Estimate) -> str:
     """With its interval."""
     return str(tables.number(metric, estimate))
+
+
+def doubts(found: Tuned) -> list[Doubt]:
+    """Those about the fresh trials, with the candidate in words."""
+    return [replace(doubt, text=f"{name(found, cell)}: {doubt.text}") for cell, doubt in found.doubts]
 
 
 def headline(found: Tuned) -> str:
@@ -135,8 +142,9 @@ def _unmet(found: Tuned) -> Iterator[str]:
             continue
         seen = units.format_metric(condition.metric, value)
         off = abs(value / condition.limit - 1) if condition.limit else math.inf
-        kept = condition.keeps(value)
-        far = f", {off * 100:.0f} % {'inside' if kept else 'beyond'} the limit" if math.isfinite(off) else ""
+        away = "short of" if condition.op.startswith(">") else "beyond"
+        place = "inside" if condition.keeps(value) else away
+        far = f", {off * 100:.0f} % {place} the limit" if math.isfinite(off) else ""
         yield f"{condition.text}: {seen}{far}."
 
 
@@ -147,22 +155,30 @@ def _against(found: Tuned, versus: Versus) -> str:
     if versus.lower is None or versus.upper is None:
         return f"Against {other}, there are too few fresh trials to compare."
     ratio = f"{versus.ratio:.2f} × ({versus.lower:.2f} to {versus.upper:.2f})"
-    return f"That is {ratio} the {metric_text(found)} of {other}: {_verdict(found, versus)}."
+    text = f"That is {ratio} the {metric_text(found)} of {other}: {_verdict(found, versus)}."
+    if _verdict(found, versus) == OPEN and _ahead(found, versus.ratio) < 1 - MARGIN:
+        text += (
+            " It looks worse, and these blocks cannot tell: run both with more --repeats before you decide."
+        )
+    return text
+
+
+def _ahead(found: Tuned, ratio: float) -> float:
+    """Above 1 where the advised one is better."""
+    return ratio if found.goal.maximize else 1 / ratio
 
 
 def _verdict(found: Tuned, versus: Versus) -> str:
     assert versus.lower is not None
     assert versus.upper is not None
-    low, high = versus.lower, versus.upper
-    if not found.goal.maximize:
-        low, high = 1 / high, 1 / low
+    low, high = sorted(_ahead(found, end) for end in (versus.lower, versus.upper))
     if low > 1 + MARGIN:
         return "better"
     if high < 1 - MARGIN:
         return "worse"
     if low >= 1 - MARGIN and high <= 1 + MARGIN:
         return "the same"
-    return "better, perhaps by less than matters" if low > 1 else "not told apart"
+    return "better, perhaps by less than matters" if low > 1 else OPEN
 
 
 def how(found: Tuned) -> str:

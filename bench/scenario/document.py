@@ -51,6 +51,9 @@ class Marks:
         for below, leaf in _paths(value):
             self._marks[path + below] = Mark(place, leaf)
 
+    def __contains__(self, path: Steps) -> bool:
+        return path in self._marks
+
     def move(self, old: Steps, new: Steps, *, whole: bool = False) -> None:
         """What the file says at ``old`` is found at ``new`` from now on, and told of as at ``old``.
 

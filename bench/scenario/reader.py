@@ -6,6 +6,7 @@ find → document.read → Options (--set, --broker, --repeats) → matrix.expan
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import partial
@@ -117,7 +118,10 @@ def _read(
     checker = Checker(outside, path.parent)
     traces = Traces(path.parent, checker.call)
     lenient = bool(matrix_mistakes)
-    setups, cell_mistakes = _setups(document.data, [*points, *beside], checker, traces, lenient=lenient)
+    setups, cell_mistakes = _setups(document.data, points, checker, traces, lenient=lenient)
+    if not cell_mistakes:  # what is wrong with the default is told where nothing else is
+        more, cell_mistakes = _setups(document.data, beside, checker, traces, lenient=lenient)
+        setups += more
     mistakes = [*document.mistakes, *mistakes, *matrix_mistakes, *cell_mistakes]
     if mistakes or head is None:
         told = _tell(mistakes, document.marks, first=len(document.mistakes))
@@ -241,10 +245,11 @@ def _blame(mistake: Mistake, overrides: Sequence[Override]) -> Mistake:
 def _tell(mistakes: Sequence[Mistake], marks: Marks, first: int) -> list[str]:
     """One line for each mistake, in the order of the file.
 
-    What the ``first`` ones say of a value (it is no data at all) makes other remarks on it superfluous.
+    What the ``first`` ones say of a value (it is no data at all) makes other remarks on it superfluous. Of
+    the values of a range one is told, the largest: they differ in a number that the file does not have.
     """
     no_data = {marks.locate(mistake.path) for mistake in mistakes[:first] if mistake.path}
-    lines: dict[str, tuple[bool, int]] = {}
+    lines: dict[str, tuple[str, bool, int]] = {}
     for index, mistake in enumerate(mistakes):
         if index >= first and marks.locate(mistake.path) in no_data:
             continue
@@ -254,8 +259,9 @@ def _tell(mistakes: Sequence[Mistake], marks: Marks, first: int) -> list[str]:
         file, _, line = place.rpartition(":")
         in_file = file == marks.file and line.isdecimal()
         text = f"{place}: {name}: {mistake.text}" if name else f"{place}: {mistake.text}"
-        lines.setdefault(safe(text), (not in_file, int(line) if in_file else 0))
-    return sorted(lines, key=lambda text: lines[text])
+        said = re.sub(r"\d+", "#", mistake.text) if path[:1] == ("tune",) else mistake.text
+        lines[f"{place}: {name}: {said}"] = (safe(text), not in_file, int(line) if in_file else 0)
+    return [text for text, *_ in sorted(lines.values(), key=lambda told: told[1:])]
 
 
 def _cells(points: Sequence[Point], setups: Sequence[model.Setup]) -> list[model.Cell]:

@@ -13,12 +13,13 @@ A range becomes finitely many values: neighbours that are closer could not be to
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.model import is_circumstance
 from bench.scenario.document import Marks
 from bench.scenario.mistakes import Mistake, Steps, did_you_mean, shown
-from bench.scenario.paths import canonical, get_or_default, steps
+from bench.scenario.paths import canonical, get_or_default, steps, unknown
 
 RATIO = 1.3
 """Between neighbours of a range in equal ratios: 25 values from 1 to 500."""
@@ -35,7 +36,8 @@ def spread(data: Mapping[str, Any], marks: Marks | None) -> tuple[Matrix, list[M
     """The matrix that ``data["tune"]`` comes to, and what is wrong. Where it is to be used, ``marks`` learn
     where its parts stand.
 
-    Choices with ranges of their own become rows that move together (``zip``).
+    Choices with ranges of their own become rows that move together (``zip``); of a workload or a load a
+    mapping has values by their labels, as in a matrix.
     """
     tune = data["tune"]
     if not isinstance(tune, dict) or not tune or not all(isinstance(path, str) for path in tune):
@@ -47,29 +49,36 @@ def spread(data: Mapping[str, Any], marks: Marks | None) -> tuple[Matrix, list[M
     seen: dict[Steps, str] = {}
     for path, value in tune.items():
         where: Steps = ("tune", path)
-        if _is_choices(value):
+        is_range = isinstance(value, dict) and bool({"from", "to"} & value.keys())
+        by_label = isinstance(value, dict) and is_circumstance(path) and not is_range
+        if isinstance(value, dict) and not is_range and not by_label:
             rows, inner = _choices(data, path, value, mistakes)
             names = [path, *inner]
             matrix.setdefault("zip", zipped)
             zipped += [{name: [row[name] for row in rows] for name in names}] if rows else []
             if rows and marks:
                 for name in names:
-                    marks.move(where, ("matrix", "zip", len(zipped) - 1, name), whole=True)
+                    _move_rows(marks, path, name, rows, ("matrix", "zip", len(zipped) - 1, name))
         else:
             names = [path]
-            values = _values(value, where, mistakes)
+            values = value if by_label else _values(value, where, mistakes)
             if values:
                 matrix[path] = values
             if values and marks:
-                marks.move(where, ("matrix", path), whole=not isinstance(value, list))
+                marks.move(where, ("matrix", path), whole=not by_label and not isinstance(value, list))
         for name in names:
             if seen.setdefault(canonical(steps(name)), path) is not path:
                 mistakes.append(Mistake(path=where, text=f"{name} is given twice. Keep one of them"))
     return matrix, mistakes
 
 
-def _is_choices(value: Any) -> bool:
-    return isinstance(value, dict) and not {"from", "to"} & value.keys()
+def _move_rows(marks: Marks, path: str, name: str, rows: Sequence[Matrix], new: Steps) -> None:
+    """Each row stands where its choice does, or the range of ``name`` there; all else at ``path``."""
+    for index, row in enumerate(rows):
+        said: Steps = ("tune", path, row[path], *(() if name == path else (name,)))
+        if said in marks:
+            marks.move(said, (*new, index), whole=True)
+    marks.move(("tune", path), new, whole=True)
 
 
 def _choices(
@@ -84,7 +93,12 @@ def _choices(
         if below is not None and not isinstance(below, dict):
             mistakes.append(Mistake(path=where, text="must be a mapping of paths to values or ranges"))
             continue
-        found[choice] = {p: _values(each, (*where, p), mistakes) for p, each in (below or {}).items()}
+        found[choice] = {}
+        for inner_path, each in (below or {}).items():
+            if problem := unknown(steps(inner_path)):
+                mistakes.append(Mistake(path=(*where, inner_path), text=problem))
+            else:
+                found[choice][inner_path] = _values(each, (*where, inner_path), mistakes)
     inner = list(dict.fromkeys(name for own in found.values() for name in own))
     rows = []
     for choice, own in found.items():

@@ -100,14 +100,15 @@ def chance(goal: Goal, candidates: Sequence[str], everything: Sequence[Tried], a
     return float(whole.chance[cells.index(advised)])
 
 
-def told_doubts(run: Run) -> tuple[Doubt, ...]:
-    """What there is to doubt about the fresh trials: of each kind the first case."""
+def told_doubts(run: Run) -> tuple[tuple[str, Doubt], ...]:
+    """What there is to doubt about the fresh trials: of each kind the first case, with its cell's id."""
     if len(run.scenarios) < 2:
         return ()
     (_, fresh), results = run.scenarios, run.results()
     cores = int(run.meta.get("host", {}).get("cores") or 1)
     summaries = doubts.with_doubts(fresh, analyse.summarise(fresh, results), results, cores=cores)
-    found: dict[str, Doubt] = {}
-    for doubt in (d for summary in summaries if summary.trials for d in summary.doubts):
-        found.setdefault(doubt.kind, doubt)
+    found: dict[str, tuple[str, Doubt]] = {}
+    for summary in (each for each in summaries if each.trials):
+        for doubt in summary.doubts:
+            found.setdefault(doubt.kind, (summary.cell, doubt))
     return tuple(found.values())

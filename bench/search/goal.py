@@ -81,7 +81,8 @@ def of(
         raise UsageError("One number can be tuned at a time.", "Keep --maximize or --minimize.")
     metric = "".join((maximize or minimize or scenario.metric).split())
     if metric != COST and metric not in METRICS:
-        raise UsageError(f"There is no metric {metric!r}.", did_you_mean(metric, [COST, *METRICS]))
+        known = [COST, *(name for name in METRICS if name not in COUNTS)]
+        raise UsageError(f"There is no metric {metric!r}.", did_you_mean(metric, known))
     high = metric in HIGHER_IS_BETTER
     if (maximize and not high) or (minimize and high):
         way = "--maximize" if high else "--minimize"
@@ -93,6 +94,7 @@ def of(
             "cost needs a price.", "Say --set price.core_hour=0.04 --set price.gib_hour=0.005, or `price:`."
         )
     conditions = tuple(_condition(text) for text in subject_to)
+    _check_together(conditions)
     for each in (metric, *(condition.metric for condition in conditions)):
         _check_load(scenario, each)
     return Goal(metric=metric, maximize=high, conditions=conditions, price=scenario.price)
@@ -108,6 +110,16 @@ def _condition(text: str) -> Condition:
             f"--subject-to {text!r} names cells.", "Every candidate must keep it: write the metric alone."
         )
     return found
+
+
+def _check_together(conditions: Sequence[Condition]) -> None:
+    """That a number can keep all limits of a metric. Raises UsageError."""
+    for low in (c for c in conditions if c.op.startswith(">")):
+        for high in (c for c in conditions if c.op.startswith("<") and c.metric == low.metric):
+            if low.limit > high.limit or (low.limit == high.limit and "=" not in low.op + high.op):
+                raise UsageError(
+                    f"No {low.metric} keeps both {low.text} and {high.text}.", "Leave one of them out."
+                )
 
 
 def _check_load(scenario: Scenario, metric: str) -> None:

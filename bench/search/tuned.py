@@ -60,7 +60,8 @@ class Tuned:
     of the others (where nothing is confirmed) from the search. ``searched``: who won the search;
     ``skipped``: candidates that it should have begun with, and had no time for. ``importance``: axis → share
     of the score's variance over all candidates that it explains by itself. ``missed``: where no candidate
-    keeps the conditions, each with what the nearest has. ``doubts`` about the fresh trials.
+    keeps the conditions, each with what the nearest has. ``doubts`` about the fresh trials, each after the
+    cell that it is about.
     """
 
     run: str
@@ -87,7 +88,7 @@ class Tuned:
     steps: tuple[Step, ...]
     importance: Mapping[str, float]
     missed: Mapping[str, float]
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[tuple[str, Doubt], ...]
 
     @property
     def has_advice(self) -> bool:
@@ -153,7 +154,9 @@ def of_run(run: Run) -> Tuned:
 
 
 def goal_of(run: Run) -> Goal:
-    """The goal that the run was started with. Raises UsageError where run.json does not say it."""
+    """The goal that the run was started with. Raises UsageError where run.json does not say it, and where
+    the trials are gone that a confirmation rests on.
+    """
     asked = run.meta["tune"]
     known = {cell.id for cell in run.scenarios[0].cells}
     try:
@@ -163,6 +166,11 @@ def goal_of(run: Run) -> Goal:
     if not whole:
         raise UsageError(
             f"{run.name}/run.json does not say what was searched: somebody has changed it.",
+            "Start the search again: celery-bench tune SCENARIO.",
+        )
+    if len(run.scenarios) > 1 and not any(r.scenario == run.scenarios[0].name for r in run.results()):
+        raise UsageError(
+            f"{run.name} has lost the trials of its search: somebody has changed trials.jsonl.",
             "Start the search again: celery-bench tune SCENARIO.",
         )
     conditions = tuple(grammar.parse(text) for text in asked["subject_to"])

@@ -8,7 +8,10 @@ from bench.measured import Doubt
 from bench.sizing.advise import Ask
 from bench.sizing.evidence import Family
 from bench.sizing.model import Model
-from bench.sizing.predict import Layout, capacity
+from bench.sizing.predict import Layout, Prediction, capacity
+
+SHORT = 50
+"""Tasks of a flood for each slot, below which its start and its end, where slots are idle, count."""
 
 BROKER_CORES = 0.8
 """Of a broker's one thread, from which on its own queue counts: as in the doubt broker-busy."""
@@ -18,8 +21,15 @@ MISFIT = 0.2
 the plan says so: capacity of a cell differs by 5 to 10 % from one minute of a shared host to the next."""
 
 
-def of(family: Family, model: Model, ask: Ask, layout: Layout) -> Iterator[Doubt]:
-    """What of the plan rests on more than was measured."""
+def of(family: Family, model: Model, ask: Ask, layout: Layout, planned: Prediction) -> Iterator[Doubt]:
+    """What of the plan, which is to do what was ``planned``, rests on more than was measured."""
+    if math.isinf(planned.upper.get(ask.slo.metric, 0.0)):
+        yield Doubt(
+            kind="tight",
+            text=f"It may fall behind at {units.format_rate(ask.rate)}: more than one in forty of the"
+            f" resampled models does, so {ask.slo.metric} has no upper end.",
+            advice=f"Take more --headroom, or more nodes: --nodes {layout.nodes + 1}.",
+        )
     domains = layout.nodes if model.by_node else layout.hosts
     widest = -(-layout.nodes // domains) * layout.concurrency
     if widest > model.widest:
@@ -43,7 +53,7 @@ def of(family: Family, model: Model, ask: Ask, layout: Layout) -> Iterator[Doubt
             advice="Measure it where the tasks differ much in what they compute (--verify).",
         )
     else:
-        yield from _misfit(family, model)
+        yield from _misfit(family, model, layout)
     need = ask.held * model.broker_s
     if need > BROKER_CORES:
         yield Doubt(
@@ -82,8 +92,10 @@ def _cores(count: float) -> str:
     return f"{count:g} {'core' if count == 1 else 'cores'}"
 
 
-def _misfit(family: Family, model: Model) -> Iterator[Doubt]:
-    """Whether the model gets through what floods were seen to get through, on the very workers it is of."""
+def _misfit(family: Family, model: Model, planned: Layout) -> Iterator[Doubt]:
+    """Whether the model gets through what floods were seen to get through, on the very workers it is of: on
+    the planned ones, where those were flooded and it does not, else where it is furthest off.
+    """
     floods: dict[Layout, list[float]] = {}
     for s in family.samples:
         if s.flood and "throughput" in s.metrics:
@@ -93,15 +105,28 @@ def _misfit(family: Family, model: Model) -> Iterator[Doubt]:
         layout: capacity(model, layout, model.cores) / (sum(rates) / len(rates))
         for layout, rates in floods.items()
     }
-    worst = max(off, key=lambda layout: abs(math.log(off[layout])), default=None)
-    if worst is None or abs(math.log(off[worst])) <= math.log(1 + MISFIT):
+    wrong = {layout: far for layout in off if (far := abs(math.log(off[layout]))) > math.log(1 + MISFIT)}
+    if not wrong:
         return
+    worst = planned if planned in wrong else max(wrong, key=lambda layout: wrong[layout])
     rates = floods[worst]
     seen = sum(rates) / len(rates)
     yield Doubt(
         kind="misfit",
         text=f"The model lets {units.plural(worst.nodes, 'node')} of {worst.concurrency} slots get through"
         f" {units.format_rate(off[worst] * seen)}; a flood got through {units.format_rate(seen)}.",
-        advice="Something else limits them (other processes on the host, mostly): measure on an idle one, or"
-        " trust --verify only.",
+        advice=_instead(family),
+    )
+
+
+def _instead(family: Family) -> str:
+    fewest = min(s.services.size / s.slots for s in family.samples if s.flood)
+    if fewest < SHORT:
+        return (
+            f"Its floods are short, {fewest:.0f} tasks a slot, so their beginning and end count for much:"
+            " measure with more tasks, or trust --verify only."
+        )
+    return (
+        "Something else limits them, such as other processes on the host: measure on an idle one, or trust"
+        " --verify only."
     )

@@ -141,12 +141,13 @@ def one(family: Family, ask: Ask, cores: float, burst: Burst | None = None) -> P
     def at(rate: float) -> Prediction:
         return predict(model, layout, rate, here, arrivals=arrivals)
 
+    planned = with_interval(at(ask.rate), again, layout, here, arrivals=arrivals)
     return Plan(
         family=family,
         model=model,
         ask=ask,
         layout=layout,
-        planned=with_interval(at(ask.rate), again, layout, here, arrivals=arrivals),
+        planned=planned,
         held=at(ask.held),
         capacity=capacity(model, layout, here),
         capacity_range=capacity_within(model, again, layout, here),
@@ -154,7 +155,7 @@ def one(family: Family, ask: Ask, cores: float, burst: Burst | None = None) -> P
         curve=_curve(model, ask, layout),
         choices=tuple(_choices(model, ask, layout)),
         measured=tuple(evidence.offered(family, layout.nodes, layout.concurrency, layout.prefetch)),
-        doubts=tuple(doubts.of(family, model, ask, layout)),
+        doubts=tuple(doubts.of(family, model, ask, layout, planned)),
         ridden=ride(model, ask, layout, burst) if burst else None,
     )
 

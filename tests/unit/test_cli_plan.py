@@ -152,6 +152,7 @@ def test_a_larger_host_takes_fewer(call: Call) -> None:
         (("one", "--rate", "fast", *ASK[2:]), "is not a rate"),
         (("one", "--rate", "0/s", *ASK[2:]), "needs no workers"),
         (("one", *ASK, "--host", "cores=8,disk=4"), "is not a host"),
+        (("one", *ASK, "--host", "cores=8,cores=4"), "cores stands twice"),
         (("one", *ASK, "--host", "cores=many"), "not a number of cores"),
         (("one", *ASK, "--host", "cores=0"), "above 0"),
         (("one", *ASK, "--host", "cores=inf"), "not a number of cores"),

@@ -151,4 +151,9 @@ def test_a_search_is_not_resumed_as_a_run_and_validate_counts_its_candidates(cal
     assert isinstance(error, errors.UsageError)
     assert "is a search" in str(error)
     assert "tune: 5 candidates" in call("validate", "s.yaml").stdout
+    wrong = "workload: {task: noop}\nload: {shape: flood}\ntune: {workers.nodes: {from: 9, to: 3}}\n"
+    Path("wrong.yaml").write_text(wrong)
+    error = call("validate", "wrong.yaml").exception
+    assert isinstance(error, errors.ScenarioError)
+    assert len(error.mistakes) == 3, "the question, the tasks, and the range"
     assert "tune" not in call("validate", "plain.yaml").stdout

@@ -61,6 +61,7 @@ def test_cost_is_the_cpu_used_and_the_memory_held_for_a_million_tasks() -> None:
         ({"minimize": "cost"}, "needs a price"),
         ({"conditions": ["p99(respons) < 1s"]}, "there is no metric"),
         ({"conditions": ["throughput[gevent] > 5/s"]}, "names cells"),
+        ({"conditions": ["memory < 1GiB", "memory > 2GiB"]}, "No memory keeps both memory > 2GiB and"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words: dict[str, Any], message: str) -> None:

@@ -294,14 +294,29 @@ def test_a_model_that_its_own_floods_disprove_says_so(family: Family) -> None:
     layout = Layout(nodes=1, concurrency=16, prefetch=1)
     true = predict.capacity(TRUE, layout, 4)
 
-    def kinds(rate: float) -> list[str]:
+    def misfit(rate: float, least: int = 0) -> str:
         samples = [
-            replace(s, flood=s.concurrency == 16, metrics={"throughput": rate}) for s in family.samples
+            replace(s, flood=s.concurrency == 16, metrics={"throughput": rate}, services=s.services[least:])
+            for s in family.samples
         ]
         own = replace(family, samples=tuple(samples))
-        return [d.kind for d in doubts.of(own, fit(own, 4), asked(), layout)]
+        model = fit(own, 4)
+        planned = predict.predict(model, layout, 0.5 * true, 4)
+        told = doubts.of(own, model, asked(), layout, planned)
+        return next((d.advice for d in told if d.kind == "misfit"), "")
 
-    assert "misfit" not in kinds(true) and "misfit" in kinds(0.6 * true) and "misfit" in kinds(1.6 * true)
+    assert not misfit(true)
+    assert "other processes" in misfit(0.6 * true, least=0) and misfit(1.6 * true)
+    assert "10 tasks a slot" in misfit(0.6 * true, least=800 - 160), "short floods are a reason of their own"
+
+
+def test_a_plan_that_may_fall_behind_says_so(family: Family, found: plan.Plan) -> None:
+    assert "tight" not in [doubt.kind for doubt in found.doubts]
+    most = found.capacity
+    close = plan.one(family, asked(0.97 * most, 60.0, headroom=0.0, nodes=found.layout.nodes), 4)
+    (tight,) = [doubt for doubt in close.doubts if doubt.kind == "tight"]
+    assert str(close.layout.nodes + 1) in tight.advice
+    assert np.isinf(close.planned.upper["p95(response)"])
 
 
 def test_the_verification_runs_just_the_plan(found: plan.Plan) -> None:
@@ -374,7 +389,9 @@ def test_more_long_tasks_need_more_workers_and_the_plan_says_it_guesses() -> Non
     longer = plan.one(family, asked(rate=100, mix=(1.0, 3.0)), 4)
     assert longer.layout.slots > 1.5 * as_measured.slots
     assert "other-mix" in {doubt.kind for doubt in longer.doubts}
-    assert "other-mix" not in {d.kind for d in doubts.of(family, model, asked(rate=100), as_measured)}
+    planned = plan.one(family, asked(rate=100), 4)
+    assert planned.layout == as_measured
+    assert "other-mix" not in {doubt.kind for doubt in planned.doubts}
     assert [call.weight for call in longer.family.setup.workload] == [1.0, 3.0]
     assert not longer.measured, "points of the measured mix are no points of this one"
 

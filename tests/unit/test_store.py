@@ -182,6 +182,15 @@ def test_a_missing_trial(run: store.Run) -> None:
         run.events("nobody")
 
 
+def test_a_damaged_trial_is_named(run: store.Run) -> None:
+    folder = run.path / "trials" / "torn"
+    folder.mkdir(parents=True)
+    (folder / "events.parquet").write_bytes(b"PAR")
+    with pytest.raises(UsageError, match=r"torn/events\.parquet is damaged") as caught:
+        run.events("torn")
+    assert "trials.jsonl" in caught.value.hint
+
+
 @pytest.fixture(params=["events.parquet", "the line", "fsync"])
 def full_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The disk fills up while this is written; calling it starts that."""

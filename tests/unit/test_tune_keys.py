@@ -108,7 +108,7 @@ def test_every_mistake_is_told_once_with_its_line(tmp_path: Path) -> None:
     assert [line.split(": ")[0] + ": " + line.split(": ")[1] for line in told] == [
         "s.yaml:4: price.core_hour",
         "s.yaml:4: price.gib",
-        "s.yaml:6: tune.workers.pool",
+        "s.yaml:7: tune.workers.pool.preforx",
         "s.yaml:8: tune.workers.pool.threads.workers.concurrency.x",
         "s.yaml:8: tune.workers.pool.threads.workers.concurrency.from",
         "s.yaml:9: tune.workers.pool.solo",
@@ -120,6 +120,42 @@ def test_every_mistake_is_told_once_with_its_line(tmp_path: Path) -> None:
     ]
     with pytest.raises(ScenarioError, match=r"tune\.workers\.prefetch"):
         scenario.load(tmp_path / "s.yaml")  # whoever runs it is told as well
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "tune:\n  workers.pool:\n    threads:\n    gevent: {workers.concurency: {from: 1, to: 30}}\n",
+            "s.yaml:7: tune.workers.pool.gevent.workers.concurency: no such path in a scenario. Did you mean",
+        ),
+        (
+            "tune: {workers.concurrency: {from: 1, to: 1000000}}\n",
+            "s.yaml:4: tune.workers.concurrency: must be at most 10000, not 1000000",
+        ),
+        (
+            "workers: {pool: solo}\ntune: {workers.concurrency: {from: 1, to: 4}}\n",
+            "s.yaml:5: tune.workers.concurrency: the solo pool runs one task at a time",
+        ),
+        (
+            "workers: [{name: a}, {name: b}]\ntune: {workers.concurrency: {from: 1, to: 4}}\n",
+            "s.yaml:5: tune.workers.concurrency: ",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_at_the_word_that_is_wrong(tmp_path: Path, text: str, line: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        space(tmp_path, text)
+    (told,) = caught.value.mistakes
+    assert told.removeprefix(f"{tmp_path}/").startswith(line)
+
+
+def test_work_has_labels_as_in_a_matrix_and_one_of_it_is_chosen(tmp_path: Path) -> None:
+    text = "tune:\n  workload: {a: {task: noop}, b: {task: io.sleep, kwargs: {seconds: 0.1}}}\n"
+    text += "  workers.pool: [threads, gevent]\n"
+    with pytest.raises(UsageError, match="several kinds of work"):
+        space(tmp_path, text)
+    assert len(space(tmp_path, text, only=["workload=b"]).candidates) == 2
 
 
 @pytest.mark.parametrize(

@@ -224,11 +224,23 @@ def test_a_run_whose_question_was_damaged_is_refused(tmp_path: Path) -> None:
             tuned.of_run(run)
 
 
+def test_a_confirmation_without_its_search_is_refused(tmp_path: Path) -> None:
+    world = World(tmp_path, 17)
+    found = world.go()
+    kept = world.run.path / "trials.jsonl"
+    lines = kept.read_text().splitlines(keepends=True)
+    kept.write_text("".join(line for line in lines if f'"{found.name}-confirmed"' in line))
+    with pytest.raises(UsageError, match="has lost the trials of its search"):
+        tuned.of_run(store.open_run(tmp_path / "results", "r17"))
+
+
 def test_doubts_about_the_fresh_trials_are_told_once_each(tmp_path: Path) -> None:
     found = World(tmp_path, 16, noise=0.3).go()
-    kinds = [doubt.kind for doubt in found.doubts]
+    kinds = [doubt.kind for _, doubt in found.doubts]
     assert "wide-interval" in kinds and len(kinds) == len(set(kinds))
     assert "wide-interval" in words.as_markdown(found)
+    for (cell, _), doubt in zip(found.doubts, tuned_words.doubts(found), strict=True):
+        assert doubt.text.startswith(f"{tuned_words.name(found, cell)}: ")
     assert [d["kind"] for d in words.as_json(found)["doubts"]] == kinds
 
 
