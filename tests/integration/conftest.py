@@ -22,7 +22,10 @@ from bench.run.keeper import Keeper
 
 
 class Look:
-    """Looks once into a running trial, when ``after`` tasks of its load have ended; keeps what it ``saw``."""
+    """Looks once into a running trial, when ``after`` tasks of its load have ended; keeps what it ``saw``.
+
+    On a busy machine it may come a second late: what it is to see waiting should wait for two.
+    """
 
     def __init__(self, look: Callable[[], Any], after: int = 1) -> None:
         self._look, self._after = look, after

@@ -33,7 +33,7 @@ def test_options_reach_kombus_transport(bench):
     """On both sides: the loader publishes under the prefix, the workers find it there."""
     broker = Broker(options={"global_keyprefix": "mine:"})
     seen = bench.look(lambda: bench.waiting(broker))
-    result, _ = bench.measure(SLOW, flood=10, prefetch=1, broker=broker, on_tick=seen)
+    result, _ = bench.measure(SLOW, flood=50, prefetch=1, broker=broker, on_tick=seen)
     assert result.ok, result.reason
     assert seen.saw
     assert all(key.startswith("mine:bench.") for key in seen.saw)
@@ -119,7 +119,7 @@ def test_the_delivery_mode_of_rabbitmqs_messages(bench, needs, persistent, mode)
             return message.properties["delivery_mode"]  # it goes back when the channel is closed
 
     seen = bench.look(look)
-    result, _ = bench.measure(SLOW, prefetch=1, flood=12, broker=broker, on_tick=seen)
+    result, _ = bench.measure(SLOW, prefetch=1, flood=50, broker=broker, on_tick=seen)
     assert result.ok, result.reason
     assert seen.saw == mode
 

@@ -37,7 +37,7 @@ def test_late_acks_hold_exactly_concurrency(bench, held, acks, pool, most):
             return client.hlen("unacked")
 
     seen = bench.look(unacked, after=3)
-    result, recording = bench.measure(sleeping(0.1), pool=pool, prefetch=1, flood=16, on_tick=seen,
+    result, recording = bench.measure(sleeping(0.1), pool=pool, prefetch=1, flood=50, on_tick=seen,
                                       delivery=Delivery(acks=acks))  # fmt: skip
     assert result.ok
     assert result.mismatches == ()

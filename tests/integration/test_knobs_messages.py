@@ -39,10 +39,10 @@ def test_the_serializer_is_that_of_the_message_and_of_the_result(bench, serializ
             return bench.waiting(), client.get(client.keys("celery-task-meta-*")[0])
 
     seen = bench.look(look)
-    result, _ = bench.measure(SLOW, flood=12, prefetch=1, on_tick=seen,
+    result, _ = bench.measure(SLOW, flood=40, prefetch=1, on_tick=seen,
                               messages=Messages(serializer=serializer, results="broker"))  # fmt: skip
     assert result.ok, result.reason
-    assert result.counts["completed"] == 12
+    assert result.counts["completed"] == 40
     waiting, kept = seen.saw
     content_type, _, body = first(waiting)
     assert serializer in content_type or content_type == "application/x-python-serialize"
@@ -55,7 +55,7 @@ def test_the_serializer_is_that_of_the_message_and_of_the_result(bench, serializ
 def test_the_compression_is_that_of_the_message(bench, compression):
     heavy = TaskCall(task="noop", payload=50_000)
     seen = bench.look(bench.waiting, after=0)
-    result, _ = bench.measure(heavy, SLOW, flood=16, prefetch=1, on_tick=seen,
+    result, _ = bench.measure(heavy, SLOW, flood=60, prefetch=1, on_tick=seen,
                               messages=Messages(compression=compression))  # fmt: skip
     assert result.ok, result.reason
     sizes = [len(base64.b64decode(m["body"])) for messages in seen.saw.values() for m in messages]
@@ -76,7 +76,7 @@ def test_payload_and_reply_are_as_large_as_asked(bench):
 
     seen = bench.look(look, after=5)
     calls = TaskCall(task="noop", kwargs={"reply": 2000}, payload=20_000, rate_limit="20/s")
-    result, _ = bench.measure(calls, flood=20, prefetch=1, on_tick=seen, messages=Messages(results="broker"))
+    result, _ = bench.measure(calls, flood=60, prefetch=1, on_tick=seen, messages=Messages(results="broker"))
     assert result.ok, result.reason
     waiting, kept = seen.saw
     assert 20_000 < len(first(waiting)[2]) < 22_000
