@@ -184,15 +184,21 @@ def table(done: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield f"| head | checks | called slower | undecided | minutes: median, longest | {' | '.join(simpler)} |"
     yield f"| --- | --- | --- | --- | --- |{' --- |' * len(simpler)}"
     for name in names_of(done):
-        mine = [each for each in done if each["job"] == name]
         wanted = next((f" of {job.wanted}" for job in JOBS if job.name == name), "")
-        minutes = [each["seconds"] / 60 for each in mine]
-        slower, undecided = (
-            share([each["verdict"] == word for each in mine]) for word in ("regression", "undecided")
-        )
-        spent = f"{median(minutes):.1f}, {max(minutes):.1f}"
-        others = " | ".join(share([each["simpler"][rule] for each in mine]) for rule in simpler)
-        yield f"| {name} | {len(mine)}{wanted} | **{slower}** | {undecided} | {spent} | {others} |"
+        yield row(name, wanted, [each for each in done if each["job"] == name])
+    if done:
+        yield row("everything equal", "", [each for each in done if each["job"].startswith("equal")])
+
+
+def row(name: str, wanted: str, mine: Sequence[dict[str, Any]]) -> str:
+    """Of these checks."""
+    minutes = [each["seconds"] / 60 for each in mine]
+    slower, undecided = (
+        share([each["verdict"] == word for each in mine]) for word in ("regression", "undecided")
+    )
+    spent = f"{median(minutes):.1f}, {max(minutes):.1f}"
+    others = " | ".join(share([each["simpler"][rule] for each in mine]) for rule in mine[0]["simpler"])
+    return f"| {name} | {len(mine)}{wanted} | **{slower}** | {undecided} | {spent} | {others} |"
 
 
 def names_of(done: Sequence[dict[str, Any]]) -> list[str]:
