@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from bench.report import tuned as words
 from bench.report import tuned_words
 from bench.search import goal as goals
 from bench.search import tuned
+from bench.search.fresh import Versus
 from bench.search.tune import BLOCKS, CONFIRMED, LEAST_BLOCKS, Tuning, check_budget
 
 TEXT = """\
@@ -222,6 +224,19 @@ def test_a_run_whose_question_was_damaged_is_refused(tmp_path: Path) -> None:
         run.meta["tune"] = damage
         with pytest.raises(UsageError, match="does not say what was searched"):
             tuned.of_run(run)
+
+
+@pytest.mark.parametrize(("ratio", "worse"), [(0.7, True), (0.99, False), (1.2, False)])
+def test_a_runner_up_that_looks_better_is_not_passed_over_in_silence(
+    tmp_path: Path, ratio: float, worse: bool
+) -> None:
+    found = World(tmp_path, 18).go()
+    for maximize, seen in ((True, ratio), (False, 1 / ratio)):
+        against = Versus(other=found.runner_up or "", ratio=seen, lower=0.5 * seen, upper=2 * seen, blocks=3)
+        goal = replace(found.goal, maximize=maximize)
+        text = " ".join(tuned_words.findings(replace(found, goal=goal, versus=(against,))))
+        assert "not told apart" in text
+        assert ("It looks worse" in text) == worse
 
 
 def test_a_confirmation_without_its_search_is_refused(tmp_path: Path) -> None:
