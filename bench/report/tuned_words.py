@@ -155,8 +155,9 @@ def _against(found: Tuned, versus: Versus) -> str:
     if versus.lower is None or versus.upper is None:
         return f"Against {other}, there are too few fresh trials to compare."
     ratio = f"{versus.ratio:.2f} × ({versus.lower:.2f} to {versus.upper:.2f})"
-    text = f"That is {ratio} the {metric_text(found)} of {other}: {_verdict(found, versus)}."
-    if _verdict(found, versus) == OPEN and _ahead(found, versus.ratio) < 1 - MARGIN:
+    verdict = _verdict(found, versus)
+    text = f"That is {ratio} the {metric_text(found)} of {other}: {verdict}."
+    if verdict == OPEN and _ahead(found, versus.ratio) < 1 - MARGIN:
         text += (
             " It looks worse, and these blocks cannot tell: run both with more --repeats before you decide."
         )
