@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import redis
 from bench import analyse
 from bench.measured import TrialResult
 from bench.model import Broker, Cell, Limits, Load, Setup, TaskCall, Trial, Workers
-from bench.run import session
+from bench.run import eventlog, session
 from bench.run import trial as trials
 from bench.run.broker import Brokers
 from bench.run.keeper import Keeper
@@ -121,6 +123,26 @@ class Bench:
         """The pool of the first node."""
         found = self.nodes()[0].children()
         return [p for p in found if "semaphore_tracker" not in " ".join(p.cmdline())]
+
+    def kill_child(self) -> Callable[[str, int], None]:
+        """For ``on_tick``: kill a pool child once, while it executes a task; between two it costs none."""
+        killed: list[int] = []
+
+        def kill(phase: str, completed: int) -> None:
+            if phase == "load" and completed and not killed:
+                killed.extend(self.executing()[-1:])
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+
+        return kill
+
+    def executing(self) -> list[int]:
+        """Processes that execute a task right now, the one that began last at the end."""
+        logs = [eventlog.read(path) for path in self.folder.glob("t*/events-*.bin")]
+        last = [
+            (int(records[-1]["t_ns"]), pid, records[-1]["kind"]) for records, _, pid in logs if len(records)
+        ]
+        return [pid for _, pid, kind in sorted(last) if kind == eventlog.STARTED]
 
     @contextlib.contextmanager
     def client(self, broker: Broker | None = None) -> Iterator[Any]:

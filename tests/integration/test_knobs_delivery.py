@@ -1,8 +1,5 @@
 """Each key of ``delivery:`` and of a task's delivery has its effect: in the events, and on the broker."""
 
-import os
-import signal
-
 import pytest
 
 from bench import analyse
@@ -54,22 +51,9 @@ def test_late_acks_hold_exactly_concurrency_on_rabbitmq(bench, held, needs, queu
     assert held(recording) == 2
 
 
-class KillChild:
-    """Kills a pool child while it runs a task; once."""
-
-    def __init__(self, bench):
-        self._bench = bench
-        self.done = False
-
-    def __call__(self, phase, completed):
-        if phase == "load" and completed >= 2 and not self.done:
-            self.done = True
-            os.kill(self._bench.children()[0].pid, signal.SIGKILL)
-
-
 @pytest.mark.parametrize("again", [True, False])
 def test_what_becomes_of_the_task_of_a_lost_child(bench, again):
-    kill = KillChild(bench)
+    kill = bench.kill_child()
     result, recording = bench.measure(
         sleeping(0.3), prefetch=1, flood=8, on_tick=kill,
         delivery=Delivery(acks="late", reject_on_worker_lost=again),

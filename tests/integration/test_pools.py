@@ -77,17 +77,10 @@ def test_a_killed_worker_is_a_failed_trial_with_its_log(bench, sleep):
 
 
 def test_a_killed_pool_child_costs_its_task_and_the_trial_goes_on(bench, sleep):
-    killed = []
-
-    def kill(phase, completed):
-        if phase == "load" and completed >= 5 and not killed:
-            killed.append(workers()[0].children()[0].pid)
-            os.kill(killed[0], signal.SIGKILL)
-
-    result, _ = bench.measure(sleep(0.1), concurrency=2, flood=60, on_tick=kill)
+    result, _ = bench.measure(sleep(0.5), concurrency=2, flood=12, on_tick=bench.kill_child())
     assert result.ok, result.reason
     assert result.counts["failed"] == 1
-    assert result.counts["completed"] == 59
+    assert result.counts["completed"] == 11
 
 
 def test_a_stalled_trial_is_given_up_with_its_reason(bench, sleep):
