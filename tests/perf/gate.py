@@ -72,7 +72,7 @@ class Job:
 JOBS = (
     Job(name="equal", wanted=100, budget="2m"),
     Job(name="equal, a core busy", wanted=100, busy=True, tasks=100, budget="90s"),
-    Job(name="2 % more CPU", wanted=30, times=1.02, budget="2m"),
+    Job(name="2 % more CPU", wanted=30, times=1.02, budget="1m"),
     Job(name="5 % more CPU", wanted=30, times=1.05, budget="15m"),
     Job(name="10 % more CPU", wanted=30, times=1.10),
     Job(name="20 % more CPU", wanted=30, times=1.20),
