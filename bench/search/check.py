@@ -20,7 +20,7 @@ from bench.effects import MARGIN
 from bench.model import Scenario, Trial
 from bench.store import Run
 
-LOOKS = (5, 10, 20, 40, 80)
+LOOKS = (5, 10, 20, 40, 80, 160)
 """Blocks after which the trials are looked at."""
 ERROR = 0.05
 

@@ -78,8 +78,6 @@ JOBS = (
     Job(name="20 % more CPU", wanted=30, times=1.20),
     Job(name="every 20th task five times as long", wanted=30, every=20),
 )
-BESIDE = ", beside other work"
-"""Of checks that were measured while people worked on the machine: told apart, and not measured again."""
 
 
 def main(words: Sequence[str]) -> None:
@@ -202,10 +200,10 @@ def row(name: str, wanted: str, mine: Sequence[dict[str, Any]]) -> str:
 
 
 def names_of(done: Sequence[dict[str, Any]]) -> list[str]:
-    """Of all jobs that were measured, in the order of JOBS, those beside other work last."""
-    measured = {each["job"] for each in done}
-    names = [job.name for job in JOBS]
-    return [name for name in (*names, *(f"{name}{BESIDE}" for name in names)) if name in measured]
+    """Of all jobs that were measured, in the order of JOBS; then those that were measured otherwise."""
+    measured = dict.fromkeys(each["job"] for each in done)
+    wanted = [job.name for job in JOBS if job.name in measured]
+    return [*wanted, *(name for name in measured if name not in wanted)]
 
 
 def share(hits: Sequence[bool]) -> str:

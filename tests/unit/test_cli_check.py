@@ -88,7 +88,7 @@ def test_a_regression_has_its_own_exit_code_and_is_in_every_file(world: World, c
     done = call("check", "two.yaml", "--junit", "j.xml", "--markdown", "m.md")
     assert done.exit_code == errors.EXIT_GATE_FAILED, done.output
     assert "Regression: " in done.output
-    assert "intervals are 99 %" in done.output, "each look has a fifth of the error rate"
+    assert "intervals are 99.2 %" in done.output, "each look has a sixth of the error rate"
     assert 'failures="' in Path("j.xml").read_text() and "<failure" in Path("j.xml").read_text()
     assert Path("m.md").read_text().startswith("## ❌ celery-bench: regression")
 
