@@ -5,6 +5,7 @@ measured with, and for no others.
 """
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from bench import disk, store
@@ -17,8 +18,8 @@ FOLDER = "baselines"
 def save(run: Run, results: Path, name: str, *, replace: bool = False) -> Run:
     """Keep the numbers of ``run`` as the baseline ``name``.
 
-    Raises UsageError for a run without a good trial, one that was quick, or a name that is taken (unless
-    ``replace``).
+    Raises UsageError for a run without a good trial, one that was quick, a name that is no folder's, or one
+    that is taken (unless ``replace``: then the old numbers are there until the new ones are).
     """
     if run.quick:
         raise UsageError(
@@ -26,25 +27,29 @@ def save(run: Run, results: Path, name: str, *, replace: bool = False) -> Run:
         )
     if not any(result.ok for result in run.results()):
         raise UsageError(f"{run.name} has no trial that went well.", "Save another run.")
-    target = results / FOLDER / name
-    if target.is_dir() and not replace:
+    store.check_name(name)
+    home = results / FOLDER
+    if (home / name).exists() and not replace:
         raise UsageError(f"There is a baseline {name!r} already.", "Choose another name, or say --replace.")
-    with disk.refusals(results):
-        shutil.rmtree(target, ignore_errors=True)
-        kept = store.create(results / FOLDER, name, {**run.meta, "baseline_of": run.name})
-        shutil.copyfile(run.path / store.LINES, kept.path / store.LINES)
-    return kept
+    with disk.refusals(home):
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=home) as work:
+            kept = store.create(Path(work), name, {**run.meta, "baseline_of": run.name})
+            shutil.copyfile(run.path / store.LINES, kept.path / store.LINES)
+            disk.put(kept.path, home / name)
+    return find(results, name)
 
 
 def find(results: Path, ref: str) -> Run:
     """The baseline of this name, or at this path. Raises UsageError where there is none."""
-    path = Path(ref)
+    home, path = results / FOLDER, Path(ref)
+    elsewhere = path.is_dir() and not (home / ref).is_dir()
     try:
-        return store.open_run(results / FOLDER, str(path.resolve()) if path.is_dir() else ref)
+        return store.open_run(home, str(path.resolve()) if elsewhere else ref)
     except UsageError as error:
         hint = error.hint if error.hint.startswith("Did you mean") else ""
         told = hint or "celery-bench baseline list shows those there are."
-        raise UsageError(f"There is no baseline {ref!r} in {results / FOLDER}.", told) from None
+        raise UsageError(f"There is no baseline {ref!r} in {home}.", told) from None
 
 
 def known(results: Path) -> list[Run]:

@@ -1,8 +1,9 @@
-"""What reaches the disk: whole files, JSON without NaN or passwords, and refusals that say what to do."""
+"""What reaches the disk: whole files and folders, JSON without NaN or passwords. Refusals say what to do."""
 
 import errno
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Real
@@ -73,3 +74,17 @@ def jsonable(value: Any) -> Any:
 
 def _is_nan(value: Any) -> bool:
     return isinstance(value, Real) and not math.isfinite(value)
+
+
+def put(work: Path, target: Path) -> None:
+    """Put the folder ``work`` in the place of ``target``, which stays as it was if that fails."""
+    old = work.with_name(f"{work.name}.old")
+    if target.exists():
+        target.rename(old)
+    try:
+        work.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

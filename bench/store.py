@@ -161,8 +161,8 @@ def create(root: Path, name: str | None, meta: Mapping[str, Any]) -> Run:
     and so on where that is taken. Raises UsageError for a name that is taken or is no folder name,
     EnvironmentFault for a folder that cannot be written.
     """
-    if name is not None and (name in ("", ".", "..", LATEST) or name.startswith(".") or "/" in name):
-        raise UsageError(f"{name!r} cannot be the name of a run", "Use a plain folder name.")
+    if name is not None:
+        check_name(name)
     with disk.refusals(root):
         root.mkdir(parents=True, exist_ok=True)
         path = _claim(root, name) if name is not None else _claim_free(root, _default_name(meta))
@@ -174,6 +174,12 @@ def create(root: Path, name: str | None, meta: Mapping[str, Any]) -> Run:
             raise
         disk.fsync_folder(root)
     return Run(path)
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for a name that is no folder's, or leads elsewhere."""
+    if name in ("", LATEST) or name.startswith(".") or "/" in name:
+        raise UsageError(f"{name!r} cannot be the name of a run", "Use a plain folder name.")
 
 
 def open_run(root: Path, ref: str) -> Run:

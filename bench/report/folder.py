@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from bench import disk
 from bench.errors import EnvironmentFault
 
 
@@ -20,7 +21,7 @@ def write(root: Path, name: str, fill: Callable[[Path], None]) -> Path:
         try:
             work.chmod(0o755)
             fill(work)
-            _swap(work, target)
+            disk.put(work, target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
@@ -29,17 +30,3 @@ def write(root: Path, name: str, fill: Callable[[Path], None]) -> Path:
             "Name a folder that can be written with --reports. The results are safe.",
         ) from error
     return target / "index.html"
-
-
-def _swap(work: Path, target: Path) -> None:
-    """Put the new folder in the place of the old one."""
-    old = work.with_name(f"{work.name}.old")
-    if target.exists():
-        target.rename(old)
-    try:
-        work.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

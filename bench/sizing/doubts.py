@@ -7,7 +7,7 @@ from bench import units
 from bench.measured import Doubt
 from bench.sizing.advise import Ask
 from bench.sizing.evidence import Family
-from bench.sizing.model import Model
+from bench.sizing.model import Model, fit
 from bench.sizing.predict import Layout, Prediction, capacity
 
 SHORT = 50
@@ -16,6 +16,10 @@ SHORT = 50
 BROKER_CORES = 0.8
 """Of a broker's one thread, from which on its own queue counts: as in the doubt broker-busy."""
 FEW_TRIALS = 3
+BUSY = 0.5
+"""Share of the cores in use from which on a little more CPU a task matters."""
+PACED = 0.75
+"""Share of a flood's throughput at which to measure what messages cost that come by themselves."""
 MISFIT = 0.2
 """Relative difference of a modelled capacity from the throughput of a flood on the same workers, above which
 the plan says so: capacity of a cell differs by 5 to 10 % from one minute of a shared host to the next."""
@@ -53,7 +57,9 @@ def of(family: Family, model: Model, ask: Ask, layout: Layout, planned: Predicti
             advice="Measure it where the tasks differ much in what they compute (--verify).",
         )
     else:
-        yield from _misfit(family, model, layout)
+        yield from _misfit(family, model.cores, layout)
+    if planned.cpu > BUSY and all(sample.flood for sample in family.samples):
+        yield _only_floods(family)
     need = ask.held * model.broker_s
     if need > BROKER_CORES:
         yield Doubt(
@@ -88,22 +94,35 @@ def of(family: Family, model: Model, ask: Ask, layout: Layout, planned: Predicti
         )
 
 
+def _only_floods(family: Family) -> Doubt:
+    widest = max(family.samples, key=lambda s: s.slots)
+    tasks = family.setup.load.tasks
+    rate = float(f"{PACED * widest.metrics.get('throughput', 0.0):.2g}")
+    both = f"flood: {{shape: flood, tasks: {tasks}}}, paced: {{shape: poisson, rate: {rate:g}/s, for: 20s}}"
+    return Doubt(
+        kind="only-floods",
+        text="All was measured with full queues. A message that comes by itself costs more CPU than one of"
+        " many that wait, and here CPU counts.",
+        advice=f"Measure tasks that come one by one, too: --set 'matrix.load={{{both}}}'",
+    )
+
+
 def _cores(count: float) -> str:
     return f"{count:g} {'core' if count == 1 else 'cores'}"
 
 
-def _misfit(family: Family, model: Model, planned: Layout) -> Iterator[Doubt]:
-    """Whether the model gets through what floods were seen to get through, on the very workers it is of: on
-    the planned ones, where those were flooded and it does not, else where it is furthest off.
+def _misfit(family: Family, cores: float, planned: Layout) -> Iterator[Doubt]:
+    """Whether the model of floods gets through what floods were seen to, on the very workers it is of: on the
+    planned ones, where those were flooded and it does not, else where it is furthest off.
     """
     floods: dict[Layout, list[float]] = {}
     for s in family.samples:
         if s.flood and "throughput" in s.metrics:
             layout = Layout(nodes=s.nodes, concurrency=s.concurrency, prefetch=s.prefetch)
             floods.setdefault(layout, []).append(s.metrics["throughput"])
+    model = fit(family, cores, floods=True).beside_loader()
     off = {
-        layout: capacity(model, layout, model.cores) / (sum(rates) / len(rates))
-        for layout, rates in floods.items()
+        layout: capacity(model, layout, cores) / (sum(rates) / len(rates)) for layout, rates in floods.items()
     }
     wrong = {layout: far for layout in off if (far := abs(math.log(off[layout]))) > math.log(1 + MISFIT)}
     if not wrong:

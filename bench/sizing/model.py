@@ -10,7 +10,7 @@ makes them do. What is left is fitted by the bounded Universal Scalability Law (
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ KNOTS = 48
 class Model:
     """``services``: seconds of tasks alone, as measured; ``law``: of their mean, with what the cores do not
     explain. CPU seconds a task: ``work_s`` inside its slot, ``domain_s`` of all that shares its domain's
-    cores, ``total_s`` of everything on the host, ``broker_s`` of the broker alone. ``node_bytes`` and
+    cores, ``total_s`` of everything on the host, ``broker_s`` of the broker alone; ``loader_s`` of the
+    loader, which shares the cores where it is measured and nowhere else, is in neither. ``node_bytes`` and
     ``slot_bytes`` are None without a measurement. ``widest``: most slots of a domain that were measured, on
     ``cores``.
     """
@@ -53,6 +54,7 @@ class Model:
     domain_s: float
     total_s: float
     broker_s: float
+    loader_s: float
     consumer_s: float
     dispatch_s: float
     node_bytes: float | None
@@ -73,6 +75,11 @@ class Model:
         every = np.interp(np.arange(busy + 1), at, crowd * law)
         return np.maximum.accumulate(every / every[0])
 
+    def beside_loader(self) -> "Model":
+        """The model of a host on which the loader runs, too."""
+        more = 0.0 if self.by_node else self.loader_s
+        return replace(self, domain_s=self.domain_s + more, total_s=self.total_s + self.loader_s)
+
     def memory(self, nodes: int, concurrency: int) -> float | None:
         """PSS of so many nodes, parents and children; None where it was not measured."""
         if self.node_bytes is None or self.slot_bytes is None:
@@ -80,9 +87,14 @@ class Model:
         return nodes * (self.node_bytes + concurrency * self.slot_bytes)
 
 
-def fit(family: Family, cores: float, rng: np.random.Generator | None = None) -> Model:
+def fit(
+    family: Family, cores: float, rng: np.random.Generator | None = None, *, floods: bool = False
+) -> Model:
     """The model of a family that was measured on so many ``cores``; with ``rng`` of a resampled one: of each
     cell as many of its trials, drawn with replacement.
+
+    A message that comes by itself costs more than one of many that wait. So CPU is that of cells whose load
+    was paced, where there are any, or with ``floods`` that of floods.
 
     Raises UsageError where the samples do not tell how tasks scale.
     """
@@ -90,8 +102,9 @@ def fit(family: Family, cores: float, rng: np.random.Generator | None = None) ->
     groups = _groups(family, rng)
     every = [sample for group in groups for sample in group]
     gil = family.by_node
-    busiest = max(groups, key=lambda group: _mean([s.busy for s in group]))
-    spent = _mean([s.consumer_s + s.work_s for s in busiest])
+    alike = [group for group in groups if group[0].flood == floods] or groups
+    busiest = max(alike, key=lambda group: _mean([s.busy for s in group]))
+    spent = _spent(busiest)
     consumer = min(_mean([s.consumer_s for s in group]) for group in groups)
     if family.setup.fleet[0].pool == "prefork":
         work = _mean([s.work_s for s in every])
@@ -99,10 +112,10 @@ def fit(family: Family, cores: float, rng: np.random.Generator | None = None) ->
         consumer = min(consumer, CONSUMER_S)
         work = max(0.0, spent - consumer)
     broker = _mean([s.broker_s for s in busiest])
-    total = spent + broker + _mean([s.loader_s for s in busiest])
-    domain = spent if gil else total
     busy = [_mean([s.busy for s in group]) for group in groups]
     service = [_mean([float(s.services.mean()) for s in group]) for group in groups]
+    beside = [0.0 if gil else _mean([s.broker_s + s.loader_s for s in group]) for group in groups]
+    domain = np.array([_spent(group) for group in groups]) + beside
     law = _law(busy, service, work, domain, 1.0 if gil else cores)
     node_bytes, slot_bytes = _memory(groups)
     gaps = [_mean(own) for group in groups if (own := [s.gap_s for s in group if s.gap_s is not None])]
@@ -110,9 +123,10 @@ def fit(family: Family, cores: float, rng: np.random.Generator | None = None) ->
         services=_alone(groups, busy, law.one),
         law=law,
         work_s=min(work, law.one),
-        domain_s=domain,
-        total_s=total,
+        domain_s=spent if gil else spent + broker,
+        total_s=spent + broker,
         broker_s=broker,
+        loader_s=_mean([s.loader_s for s in busiest]),
         consumer_s=consumer,
         dispatch_s=min(gaps, default=0.0),
         node_bytes=node_bytes,
@@ -160,6 +174,11 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
+def _spent(group: Sequence[Sample]) -> float:
+    """CPU seconds a task of the workers."""
+    return _mean([s.consumer_s + s.work_s for s in group])
+
+
 def _groups(family: Family, rng: np.random.Generator | None) -> list[list[Sample]]:
     """The samples of each cell that have tasks."""
     found: dict[str, list[Sample]] = {}
@@ -172,10 +191,11 @@ def _groups(family: Family, rng: np.random.Generator | None) -> list[list[Sample
     return [[group[i] for i in rng.integers(len(group), size=len(group))] for group in groups]
 
 
-def _cores(busy: Floats, one: float, work: float, domain: float, cores: float) -> Floats:
+def _cores(busy: Floats, one: float, work: float, domain: Floats | float, cores: float) -> Floats:
     """By how much the cores alone make a task of ``one`` second longer: it meets others that compute, and
-    cannot be faster than the cores get through with all that tasks make them do (asymptotic bounds: Denning
-    and Buzen, *Computing Surveys* 10, 1978).
+    cannot be faster than the cores get through with all that tasks make them do, ``domain`` seconds each,
+    the same for all numbers of ``busy`` slots or one for each (asymptotic bounds: Denning and Buzen,
+    *Computing Surveys* 10, 1978).
     """
     work = min(work, one)
     meets = [theory.sharing(math.ceil(b), work, one - work, cores) / one for b in busy]
@@ -185,7 +205,7 @@ def _cores(busy: Floats, one: float, work: float, domain: float, cores: float) -
     return np.asarray(np.maximum(between, busy * domain / cores / one).clip(min=1.0))
 
 
-def _law(busy: Sequence[float], service: Sequence[float], work: float, domain: float, cores: float) -> Usl:
+def _law(busy: Sequence[float], service: Sequence[float], work: float, domain: Floats, cores: float) -> Usl:
     """The law of what services are longer by than the cores explain."""
     at, took = np.array(busy), np.array(service)
     one = float(took.min())

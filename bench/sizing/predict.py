@@ -175,23 +175,29 @@ class Resampled:
     scatter: float = 0.0
     widen: float | None = None
 
+    def beside_loader(self) -> "Resampled":
+        """On a host on which the loader runs, too."""
+        return replace(self, models=tuple(model.beside_loader() for model in self.models))
 
-def resampled(family: Family, cores: float, *, seed: int = 1, times: int = RESAMPLES) -> Resampled:
+
+def resampled(
+    family: Family, cores: float, *, floods: bool = False, seed: int = 1, times: int = RESAMPLES
+) -> Resampled:
     """Trials are drawn with replacement within their cell, tasks never: those of one trial share its minute
     of the host's life. Deviations of n trials from the means of their cells show (n − cells)/n of their
-    variance, which ``off`` makes good.
+    variance, which ``off`` makes good. ``floods``: as in ``fit``.
     """
     left, free = _left((s.cell, float(s.services.mean())) for s in family.samples)
     if not free:
         return Resampled()
-    floods = (
+    flooded = (
         (s.cell, s.metrics["throughput"]) for s in family.samples if s.flood and "throughput" in s.metrics
     )
-    rates, of_rates = _left(floods)
+    rates, of_rates = _left(flooded)
     rng = np.random.default_rng([seed, 3])
     off = math.sqrt(len(left) / free) * rng.choice(left, times) + rng.normal(0.0, MODEL_ERROR, times)
     return Resampled(
-        models=tuple(fit(family, cores, rng) for _ in range(times)),
+        models=tuple(fit(family, cores, rng, floods=floods) for _ in range(times)),
         off=tuple(np.exp(off).tolist()),
         scatter=math.sqrt(sum(x * x for x in rates) / of_rates) if of_rates else 0.0,
         widen=float(special.stdtrit(free, 0.5 + CONFIDENCE / 2)),
@@ -263,6 +269,7 @@ def _scaled(model: Model, factor: float) -> Model:
         work_s=model.work_s * factor,
         domain_s=model.domain_s * factor,
         total_s=model.total_s * factor,
+        loader_s=model.loader_s * factor,
         consumer_s=model.consumer_s * factor,
         dispatch_s=model.dispatch_s * factor,
     )

@@ -7,7 +7,7 @@ from bench import analyse, units
 from bench.measured import Estimate, TrialResult
 from bench.model import Cell, Load, Scenario, Setup
 from bench.sizing.plan import Plan
-from bench.sizing.predict import Host, capacity
+from bench.sizing.predict import Host, Prediction, capacity, predict, resampled, with_interval
 from bench.stats.quantiles import needed
 
 REPEATS = 3
@@ -82,17 +82,26 @@ def scenario(plan: Plan, run: str) -> Scenario:
     )
 
 
+def foreseen(plan: Plan) -> Prediction:
+    """What the plan is expected to do on this machine, where the loader takes its share of the cores."""
+    ask, layout = plan.ask, plan.layout
+    again, here = resampled(plan.family, plan.model.cores).beside_loader(), ask.host.cores
+    found = predict(plan.model.beside_loader(), layout, ask.rate, here, arrivals=ask.arrivals)
+    return with_interval(found, again, layout, here, arrivals=ask.arrivals)
+
+
 def compare(plan: Plan, results: Sequence[TrialResult]) -> tuple[Checked, ...]:
-    """What the good trials measured beside what was predicted."""
+    """What the good trials measured beside what was predicted of them."""
     good = [result.metrics for result in results if result.ok]
-    found = plan.planned
+    found = foreseen(plan)
     wanted = ("p50(response)", "p95(response)", "p99(response)", plan.ask.slo.metric)
     predicted = {
         name: Estimate(point=found.metrics[name], lower=found.lower.get(name), upper=found.upper.get(name))
         for name in dict.fromkeys(wanted)
         if name in found.metrics
     }
-    sides = (min(found.rate, capacity(plan.model, plan.layout, plan.ask.host.cores)), found.utilisation)
+    most = capacity(plan.model.beside_loader(), plan.layout, plan.ask.host.cores)
+    sides = (min(found.rate, most), found.utilisation)
     predicted |= {name: Estimate(point=value) for name, value in zip(SIDES, sides, strict=False)}
     if plan.memory:
         predicted["memory"] = Estimate(point=plan.memory)

@@ -8,7 +8,7 @@ docs/perf-plan-measured.jsonl.
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -22,6 +22,7 @@ from report import PAGE, between
 
 from bench import store, units
 from bench.sizing import evidence, mix, scaling, theory
+from bench.sizing.doubts import PACED
 from bench.sizing.evidence import Family
 from bench.sizing.model import fit
 from bench.sizing.predict import Layout, capacity, capacity_within, predict, resampled, with_interval
@@ -29,7 +30,7 @@ from bench.sizing.predict import Layout, capacity, capacity_within, predict, res
 PREDICTED = PAGE.with_name("perf-plan-predicted.jsonl")
 MEASURED = PAGE.with_name("perf-plan-measured.jsonl")
 TRAINING = 5
-"""Floods of each trained concurrency."""
+"""Floods of each trained concurrency, and trials at the rate of ``PACED``."""
 AGAIN = 2
 """Trials that make one measurement; each thing is measured twice."""
 SHARES = (0.5, 0.7, 0.85, 0.95)
@@ -84,7 +85,8 @@ def main(words: Sequence[str]) -> None:
         )
         if not _lines(PREDICTED, kind):
             run(folder / "trained", _trained(kind))
-            _append(PREDICTED, foretold(kind, folder / "trained"))
+            run(folder / "paced", _paced(kind, folder / "trained"))
+            _append(PREDICTED, foretold(kind, folder))
         if not _lines(MEASURED, kind):
             for concurrency in kind.foretell:
                 run(folder / f"flood-{concurrency}", _measured(kind, concurrency, []))
@@ -124,6 +126,17 @@ def _trained(kind: Kind) -> str:
     )  # fmt: skip
 
 
+def _paced(kind: Kind, floods: Path) -> str:
+    """The largest trained concurrency, given one message after the other."""
+    widest = kind.trained[-1]
+    rates = [
+        r.metrics["throughput"] for r in _run(floods).results() if r.effective[0]["concurrency"] == widest
+    ]
+    load = {"shape": "poisson", "for": f"{SECONDS}s", "rate": f"{PACED * fmean(rates):.3g}/s"}
+    workers = {"pool": kind.pool, "concurrency": widest, "prefetch": 1}
+    return _scenario(kind, kind.workload, load, repeats=TRAINING, workers=workers)
+
+
 def _measured(kind: Kind, concurrency: int, rates: Sequence[float]) -> str:
     workload = kind.workload
     if kind.shift:
@@ -145,24 +158,25 @@ def _run(folder: Path) -> store.Run:
 
 def foretold(kind: Kind, folder: Path) -> Iterator[dict[str, Any]]:
     """What the model says of every layout, and what simpler ways say."""
-    source = _run(folder)
-    cells = [cell for scenario in source.scenarios for cell in scenario.cells]
-    (family,) = evidence.families(source, cells)
-    cores = float(source.meta["host"]["cores"])
+    family, paced = _family(folder / "trained"), _family(folder / "paced")
+    family = replace(family, samples=(*family.samples, *paced.samples))
+    cores = float(_run(folder / "trained").meta["host"]["cores"])
     slots, rates = _floods(family)
     if kind.shift:
         family = mix.shifted(family, kind.shift)
-    model, again = fit(family, cores), resampled(family, cores)
-    mean = fmean(float(s.services.mean()) for s in family.samples if s.concurrency == max(slots))
+    model, flooded = (fit(family, cores, floods=floods).beside_loader() for floods in (False, True))
+    again, of_floods = (resampled(family, cores, floods=floods).beside_loader() for floods in (False, True))
+    mean = fmean(float(s.services.mean()) for s in family.samples if s.flood and s.slots == max(slots))
     line, usl = scaling.linear(slots, rates), scaling.throughput(slots, rates, bounded=False)
     for concurrency in kind.foretell:
         layout = Layout(nodes=1, concurrency=concurrency, prefetch=1)
-        most, within = capacity(model, layout, cores), capacity_within(model, again, layout, cores)
+        most, within = capacity(flooded, layout, cores), capacity_within(flooded, of_floods, layout, cores)
         common = {"kind": kind.name, "concurrency": concurrency, "at": datetime.now(UTC).isoformat()}
         yield {**common, "rate": FLOOD, "metric": "throughput", "predicted": most, "within": within,
                "linear": line * concurrency, "unbounded USL": usl.throughput(concurrency)}  # fmt: skip
+        sustained = capacity(model, layout, cores)
         for share in SHARES:
-            rate = float(f"{share * most:.3g}")
+            rate = float(f"{share * sustained:.3g}")
             at = with_interval(predict(model, layout, rate, cores), again, layout, cores)
             upper = at.upper.get(METRIC, 0.0)
             yield {**common, "rate": rate, "share": share, "metric": METRIC, "predicted": at.metrics[METRIC],
@@ -170,13 +184,21 @@ def foretold(kind: Kind, folder: Path) -> Iterator[dict[str, Any]]:
                    "Erlang C": _finite(theory.mmc_response(concurrency, rate, mean, 0.95))}  # fmt: skip
 
 
+def _family(folder: Path) -> Family:
+    """The only one of a run."""
+    source = _run(folder)
+    (family,) = evidence.families(source, [cell for scenario in source.scenarios for cell in scenario.cells])
+    return family
+
+
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
 def _floods(family: Family) -> tuple[list[float], list[float]]:
-    """Slots and throughput of every trial."""
-    return [float(s.slots) for s in family.samples], [s.metrics["throughput"] for s in family.samples]
+    """Slots and throughput of every flood."""
+    floods = [s for s in family.samples if s.flood]
+    return [float(s.slots) for s in floods], [s.metrics["throughput"] for s in floods]
 
 
 def seen(kind: Kind, folder: Path) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """``check`` and ``baseline`` with simulated trials: verdicts, exit codes, files, and what is refused."""
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -273,6 +274,39 @@ def test_a_baseline_is_not_overwritten_by_chance(world: World, call: Call) -> No
     done = call("baseline", "save", "latest", "main")
     assert isinstance(done.exception, errors.UsageError) and "--replace" in done.exception.hint
     assert call("baseline", "save", "latest", "main", "--replace").exit_code == errors.EXIT_OK
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../..", "a/b", ""])
+def test_a_baseline_takes_no_place_but_its_own(world: World, call: Call, name: str) -> None:
+    """A name that leads out of the folder would replace what is there: all runs, for one."""
+    saved(call)
+    before = sorted(str(path) for path in Path().rglob("*"))
+    done = call("baseline", "save", "latest", name, "--replace")
+    assert isinstance(done.exception, errors.UsageError) and "cannot be the name" in done.exception.message
+    assert sorted(str(path) for path in Path().rglob("*")) == before
+
+
+def test_a_folder_of_the_same_name_hides_no_baseline(world: World, call: Call) -> None:
+    saved(call)
+    Path("main").mkdir()
+    assert "throughput" in call("baseline", "show", "main").output
+
+
+def test_a_baseline_that_cannot_be_replaced_stays(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(call)
+    before = call("baseline", "show", "main", "--json").output
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.baselines.shutil.copyfile", full)
+        done = call("baseline", "save", "latest", "main", "--replace")
+    assert isinstance(done.exception, errors.EnvironmentFault) and "full" in done.exception.message
+    assert call("baseline", "show", "main", "--json").output == before
+    assert [path.name for path in Path("results/baselines").iterdir()] == ["main"], "nothing half made"
 
 
 def test_a_quick_run_is_no_baseline(world: World, call: Call) -> None:

@@ -26,8 +26,9 @@ HOST = Host(cores=4, memory=8 * GIB)
 TRUE = Model(
     services=np.random.default_rng(0).lognormal(math.log(0.05), 0.5, 4000),
     law=Usl(one=0.05 * math.exp(0.125), sigma=0.01, kappa=0.0),
-    work_s=0.004, domain_s=0.005, total_s=0.005, broker_s=0.0001, consumer_s=0.0007, dispatch_s=0.0004,
-    node_bytes=50 * MIB, slot_bytes=20 * MIB, by_node=False, late=False, cores=4, widest=16,
+    work_s=0.004, domain_s=0.0048, total_s=0.0048, broker_s=0.0001, loader_s=0.0002, consumer_s=0.0007,
+    dispatch_s=0.0004, node_bytes=50 * MIB, slot_bytes=20 * MIB, by_node=False, late=False, cores=4,
+    widest=16,
 )  # fmt: skip
 SETUP = Setup(fleet=(Workers(pool="prefork"),), workload=(TaskCall(task="io.sleep"),), load=Load(tasks=1000))
 
@@ -38,9 +39,8 @@ def trial(model: Model, concurrency: int, number: int, *, nodes: int = 1, noise:
     speed = float(np.exp(rng.normal(0, noise)))
     layout = Layout(nodes=nodes, concurrency=concurrency, prefetch=1)
     tasks = 800
-    course = run(
-        predict.fleet(model, layout, model.cores), np.zeros(tasks), rng.choice(model.services, tasks) * speed
-    )
+    fleet = predict.fleet(model.beside_loader(), layout, model.cores)
+    course = run(fleet, np.zeros(tasks), rng.choice(model.services, tasks) * speed)
     took = course.ended - course.started
     return Sample(
         trial=f"c{concurrency}-n{nodes}-{number}", cell=f"c{concurrency}-n{nodes}", nodes=nodes,
@@ -48,7 +48,7 @@ def trial(model: Model, concurrency: int, number: int, *, nodes: int = 1, noise:
         busy=float(concurrency if model.by_node else layout.slots), gap_s=model.dispatch_s * speed,
         consumer_s=(model.domain_s if model.by_node else model.consumer_s) * speed,
         work_s=0.0 if model.by_node else model.work_s * speed, broker_s=model.broker_s,
-        loader_s=0.0002, memory=model.memory(nodes, concurrency), metrics={},
+        loader_s=model.loader_s, memory=model.memory(nodes, concurrency), metrics={},
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def test_without_contention_it_is_erlangs_answer() -> None:
     rng = np.random.default_rng(4)
     free = replace(
         TRUE, services=rng.exponential(1.0, 20_000), law=Usl(one=1.0, sigma=0.0, kappa=0.0), work_s=0.0,
-        domain_s=0.0, total_s=0.0, consumer_s=0.0, dispatch_s=0.0,
+        domain_s=0.0, total_s=0.0, loader_s=0.0, consumer_s=0.0, dispatch_s=0.0,
     )  # fmt: skip
     family = made(free, (4, 8), trials=1)
     ask = asked(8.0, 3.5, headroom=0.0, concurrency=1, prefetch=1)
@@ -217,7 +217,7 @@ def test_tasks_that_share_a_lock_are_limited_by_one_core_a_node() -> None:
 
 def test_a_model_predicts_no_more_than_its_consumers_fetch() -> None:
     quick = replace(TRUE, services=np.full(100, 0.0005), law=Usl(one=0.0005, sigma=0.0, kappa=0.0),
-                    work_s=0.0002, domain_s=0.0, total_s=0.0)  # fmt: skip
+                    work_s=0.0002, domain_s=0.0, total_s=0.0, loader_s=0.0)  # fmt: skip
     assert predict.capacity(quick, Layout(nodes=2, concurrency=8, prefetch=1), 4) == pytest.approx(2 / 0.0007)
 
 
@@ -308,6 +308,62 @@ def test_a_model_that_its_own_floods_disprove_says_so(family: Family) -> None:
     assert not misfit(true)
     assert "other processes" in misfit(0.6 * true, least=0) and misfit(1.6 * true)
     assert "10 tasks a slot" in misfit(0.6 * true, least=800 - 160), "short floods are a reason of their own"
+
+
+def dearer(sample: Sample) -> Sample:
+    """The same workers, given one message after the other."""
+    return replace(
+        sample, cell=f"{sample.cell}-paced", flood=False, busy=0.6 * sample.busy,
+        consumer_s=sample.consumer_s + 0.0003, loader_s=sample.loader_s + 0.0005,
+    )  # fmt: skip
+
+
+def test_what_a_message_costs_is_that_of_a_load_like_the_planned_one(family: Family) -> None:
+    floods = replace(family, samples=tuple(replace(s, flood=True) for s in family.samples))
+    both = replace(
+        floods, samples=(*floods.samples, *(dearer(s) for s in floods.samples if s.concurrency == 8))
+    )
+    only, paced, flooded = fit(floods, 4), fit(both, 4), fit(both, 4, floods=True)
+    assert flooded.total_s == only.total_s and flooded.loader_s == only.loader_s
+    assert paced.total_s == pytest.approx(only.total_s + 0.0003, rel=0.02)
+    assert paced.loader_s == pytest.approx(only.loader_s + 0.0005)
+    assert fit(floods, 4, floods=False).total_s == only.total_s, "there is nothing else"
+
+
+def test_the_loader_takes_its_share_of_the_cores_where_it_runs() -> None:
+    layout = Layout(nodes=1, concurrency=16, prefetch=1)
+    heavy = replace(TRUE, work_s=0.03, domain_s=0.031, total_s=0.031, loader_s=0.004)
+    rate = 0.9 * predict.capacity(heavy.beside_loader(), layout, 4)
+    alone, beside = (predict.predict(model, layout, rate, 4) for model in (heavy, heavy.beside_loader()))
+    assert beside.cpu - alone.cpu == pytest.approx(rate * 0.004 / 4)
+    assert beside.metrics["p95(response)"] > alone.metrics["p95(response)"]
+    locked = replace(TRUE, by_node=True).beside_loader()
+    assert locked.domain_s == TRUE.domain_s, "the lock is the workers' own"
+
+
+def test_the_verification_is_foretold_with_the_loader_beside_it(found: plan.Plan) -> None:
+    model = replace(found.model, work_s=0.008, domain_s=0.01, total_s=0.01, loader_s=0.0)
+    free = verify.foreseen(replace(found, model=model))
+    shared = verify.foreseen(replace(found, model=replace(model, loader_s=0.006)))
+    assert shared.metrics["p95(response)"] > free.metrics["p95(response)"]
+    assert shared.upper.keys() == free.upper.keys() == found.planned.upper.keys()
+
+
+def test_floods_alone_are_a_doubt_where_cpu_counts(family: Family) -> None:
+    layout = Layout(nodes=1, concurrency=16, prefetch=1)
+    floods = [replace(s, flood=True, metrics={"throughput": 250.0}) for s in family.samples]
+    some = [*floods, *map(dearer, floods)]
+
+    def doubted(samples: list[Sample], share: float) -> str:
+        own = replace(family, samples=tuple(samples))
+        model = fit(own, 4)
+        planned = predict.Prediction(rate=200.0, metrics={}, utilisation=0.5, cpu=share)
+        told = doubts.of(own, model, asked(), layout, planned)
+        return next((d.advice for d in told if d.kind == "only-floods"), "")
+
+    both = "flood: {shape: flood, tasks: 1000}, paced: {shape: poisson, rate: 190/s, for: 20s}"
+    assert both in doubted(floods, 0.6)
+    assert not doubted(floods, 0.3) and not doubted(some, 0.6)
 
 
 def test_a_plan_that_may_fall_behind_says_so(family: Family, found: plan.Plan) -> None:
