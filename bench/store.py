@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from bench.events import Recording
 
 LATEST = "latest"
+LONGEST_NAME = 200
+"""Bytes of a run's name: a folder's has 255 at most, and reports put words before it."""
 _META, LINES, _TRIALS, _LOCK = "run.json", "trials.jsonl", "trials", ".lock"
 
 
@@ -58,6 +60,11 @@ class Run:
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
         return tuple(from_plain(data) for data in self.meta["scenarios"])
+
+    @property
+    def planned(self) -> int:
+        """How many trials its scenarios ask for."""
+        return sum(len(scenario.cells) * scenario.repeats for scenario in self.scenarios)
 
     def results(self) -> list[TrialResult]:
         """Every finished trial in the order they ran; of a trial that was run again, the later one.
@@ -178,8 +185,9 @@ def create(root: Path, name: str | None, meta: Mapping[str, Any]) -> Run:
 
 def check_name(name: str) -> None:
     """Raises UsageError for a name that is no folder's, or leads elsewhere."""
-    if name in ("", LATEST) or name.startswith(".") or "/" in name:
-        raise UsageError(f"{name!r} cannot be the name of a run", "Use a plain folder name.")
+    odd = name in ("", LATEST) or name.startswith((".", "-")) or "/" in name or not name.isprintable()
+    if odd or len(name.encode()) > LONGEST_NAME:
+        raise UsageError(f"{name[:80]!r} cannot be a name", "Use a plain folder name.")
 
 
 def open_run(root: Path, ref: str) -> Run:

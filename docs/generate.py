@@ -1,5 +1,6 @@
 """Writes the generated parts of docs/ again: the keys of scenario files and the pages of the command line."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -20,7 +21,19 @@ def command_line() -> str:
             assert command is not None
             with click.Context(command, info_name=name, parent=top) as context:
                 parts.append(f"## celery-bench {name}\n\n```\n{_help(command, context)}\n```\n")
+                parts += _subcommands(command, context)
     return "\n".join(parts)
+
+
+def _subcommands(command: click.Command, context: click.Context) -> Iterator[str]:
+    """The help of each verb of a group."""
+    if not isinstance(command, click.Group):
+        return
+    for name in command.list_commands(context):
+        verb = command.get_command(context, name)
+        assert verb is not None
+        with click.Context(verb, info_name=name, parent=context) as inner:
+            yield f"### {inner.command_path}\n\n```\n{_help(verb, inner)}\n```\n"
 
 
 def _help(command: click.Command, context: click.Context) -> str:

@@ -31,6 +31,10 @@ def save(places: dict[str, Path], run: str, name: str, replace: bool) -> None:
 
     kept = baselines.save(store.open_run(places["results"], run), places["results"], name, replace=replace)
     click.echo(kept.path)
+    done = len(kept.results())
+    if done < kept.planned:
+        told = f"It has {done} of {kept.planned} trials: celery-bench run --resume {run} measures the rest."
+        click.echo(f"{told} Then save it again, with --replace.", err=True)
 
 
 @baseline.command("list")

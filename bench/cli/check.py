@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bench.store import Run
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
+INTERRUPTED = "Interrupted: there is no verdict."
 
 
 @click.command()
@@ -98,8 +99,7 @@ def check(
     Exit code 0 no regression, 5 regression, 6 undecided, 3 could not measure.
     """
     check_metrics(metrics)
-    if baseline and (base or head):
-        raise UsageError("A baseline is compared with what is here.", "Leave out --base and --head.")
+    _check_sides(base, head, baseline, force=force)
     files = Files(junit=junit, markdown=markdown)
     scenarios = load([file], variants=_sides(base, head))
     from bench.report import ci, comparison  # take a second: mistakes of a scenario need not wait for it
@@ -116,12 +116,18 @@ def check(
             found, target = _against(baseline, question, places["results"], force=force)
         else:
             found, target = _in_turn(question, places["results"])
-    except EnvironmentFault as fault:
-        files.write(*ci.unmeasured(fault.message))
+    except (BenchError, SystemExit) as stop:
+        told = f"{stop.message}\n{stop.hint}" if isinstance(stop, BenchError) else INTERRUPTED
+        as_markdown, as_junit, data = ci.unmeasured(told.strip())
+        files.write(as_markdown, as_junit)
+        if as_json:
+            echo_json(data)
         raise
     gates = ci.gates(target, [pair.cells[1] for pair in found.matched.pairs])
     blocks = max((result.block for result in target.results()), default=0)
     whole = ci.verdict(found, gates, blocks=blocks, seconds=time.monotonic() - began)
+    if baseline:
+        whole = ci.forced(whole, found)
     if as_json:
         echo_json(ci.as_json(found, gates, whole))
     else:
@@ -132,12 +138,27 @@ def check(
     sys.exit(_exit_code(whole, undecided))
 
 
+def _check_sides(base: str | None, head: str | None, baseline: str | None, *, force: bool) -> None:
+    """Raises UsageError where the options contradict each other, or compare a thing with itself."""
+    if baseline and (base or head):
+        raise UsageError("A baseline is compared with what is here.", "Leave out --base and --head.")
+    if force and not baseline:
+        raise UsageError("--force is about a baseline.", "Name it: --baseline NAME")
+    for name, text in (("base", base), ("head", head)):
+        if text is not None and not text.strip():
+            raise UsageError(f"--{name} is empty.", "Name an environment. Is a variable of the CI job empty?")
+    if base is not None and base == head:
+        raise UsageError(f"Both sides are {base}.", "Name two environments: --base .@main --head .")
+
+
 class Files:
     """Where the verdict is written besides the terminal; EnvironmentFault at once where it cannot be."""
 
     def __init__(self, *, junit: Path | None, markdown: Path | None) -> None:
         from bench import disk
 
+        if junit and markdown and junit.resolve() == markdown.resolve():
+            raise UsageError(f"--junit and --markdown are both {junit}.", "Name two files.")
         self._junit, self._markdown = junit, markdown
         for path in filter(None, (junit, markdown)):
             with disk.refusals(path):
@@ -203,6 +224,10 @@ def _against(name: str, asked: Question, results: Path, *, force: bool) -> tuple
                 f"The baseline {name} was measured with something else: {told}.",
                 "Measure a new one (celery-bench baseline save), or say --force, and the verdict says so.",
             )
+    except UsageError as error:
+        target.discard_if_empty()
+        here = (text.replace(target.name, "this scenario") for text in (error.message, error.hint))
+        raise UsageError(*here) from None
     except BenchError:
         target.discard_if_empty()
         raise
@@ -245,7 +270,7 @@ def _measure(target: "Run", trials: "Iterable[Trial]", asked: Question, *, block
         finally:
             target.discard_if_empty()
     if not whole:
-        click.echo("Interrupted: there is no verdict.", err=True)
+        click.echo(INTERRUPTED, err=True)
         sys.exit(EXIT_INTERRUPTED)
 
 

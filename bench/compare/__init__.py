@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench import gate, speed
+from bench import gate, speed, units
 from bench.compare.checks import BESIDES, checks
 from bench.compare.checks import BETTER as BETTER
 from bench.compare.checks import SAME as SAME
@@ -91,7 +91,8 @@ def within(
 
 def _by_scenario(run: Run, metrics: Sequence[str]) -> dict[str, Sequence[str]]:
     """What is compared in the cells of each scenario: these metrics, or what it is about."""
-    return {scenario.name: metrics or metrics_of([scenario]) for scenario in run.scenarios}
+    once = tuple(dict.fromkeys(metrics))
+    return {scenario.name: once or metrics_of([scenario]) for scenario in run.scenarios}
 
 
 def metrics_of(scenarios: Sequence[Scenario]) -> tuple[str, ...]:
@@ -106,10 +107,14 @@ def metrics_of(scenarios: Sequence[Scenario]) -> tuple[str, ...]:
 
 def _doubts(base: Run, candidate: Run, differences: Sequence[Difference]) -> tuple[Doubt, ...]:
     """Trials of two sessions did not run close together, so what the host did to each does not cancel."""
-    advice = "Compare within one run: name both as `variants`, or use celery-bench check."
-    found = [
-        Doubt(kind="other-session", text=_drift(base, candidate), advice=advice),
-    ]
+    advice = "Compare within one run: name both as variants, or use celery-bench check."
+    found = [Doubt(kind="other-session", text=_drift(base, candidate), advice=advice)]
+    for run in (base, candidate):
+        done = len(run.results())
+        if done < run.planned:
+            text = f"Of {run.name} {done} of {units.plural(run.planned, 'trial')} are there."
+            rest = f"celery-bench run --resume {run.name} measures the rest."
+            found.append(Doubt(kind="unfinished", text=text, advice=rest))
     hosts = [d for d in differences if d.path in {f"host.{name}" for name in MACHINE}]
     if hosts:
         what = ", ".join(f"{d.path.removeprefix('host.')} {d.base} and {d.candidate}" for d in hosts)
@@ -123,5 +128,7 @@ def _drift(base: Run, candidate: Run) -> str:
     if not all(spins):
         return text
     change = median(spins[1]) / median(spins[0]) - 1
+    if abs(change) < 0.005:
+        return f"{text} By the reference spin the host was as fast in both."
     how = "slower" if change > 0 else "faster"
     return f"{text} By the reference spin the host was {abs(change) * 100:.0f} % {how} in the candidate's."

@@ -39,7 +39,7 @@ class Pair:
     """Two cells that differ in nothing but the side they are on, and the trials of each that went well.
 
     ``settings`` is what they have in common, ``candidate`` the name of its side. ``failed``: trials that did
-    not go well, base and candidate.
+    not go well, base and candidate, and the ``reasons`` of the first of each.
     """
 
     scenario: str
@@ -48,6 +48,7 @@ class Pair:
     cells: tuple[str, str]
     trials: tuple[tuple[TrialResult, ...], tuple[TrialResult, ...]]
     failed: tuple[int, int] = (0, 0)
+    reasons: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +190,12 @@ def _all(pair: Pair, metric: str) -> Values:
 
 
 def _missing(pair: Pair, metric: str, *, by_block: bool) -> str:
-    for name, trials, failed in zip(("the base", pair.candidate), pair.trials, pair.failed, strict=True):
+    for side, name in enumerate(("the base", pair.candidate)):
+        trials, reason = pair.trials[side], pair.reasons[side]
+        if not trials and pair.failed[side]:
+            return f"Every trial of {name} failed{f': {reason}' if reason else ''}".rstrip(".") + "."
         if not trials:
-            return f"Every trial of {name} failed." if failed else f"There is no trial of {name}."
+            return f"There is no trial of {name}."
         if not any(metric in trial.metrics for trial in trials):
             return f"{metric} was not computed for {name}: see the doubts of celery-bench show."
     return "No block has both." if by_block else "One side has no such number."
@@ -232,7 +236,7 @@ def _difference(value: float) -> float:
 
 
 def _ratio(value: float) -> float:
-    return round(1 + value, 12)  # nothing at all is 0, not 1e-16
+    return max(0.0, round(1 + value, 12))  # nothing at all is 0, not 1e-16, and less there is not
 
 
 def _verdict(metric: str, mean: float, ends: tuple[float, float], margin: float, *, significant: bool) -> str:

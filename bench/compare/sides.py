@@ -140,7 +140,13 @@ def _pair(
         cells=(base[1].id, candidate[1].id),
         trials=(tuple(r for r in sides[0] if r.ok), tuple(r for r in sides[1] if r.ok)),
         failed=(sum(not r.ok for r in sides[0]), sum(not r.ok for r in sides[1])),
+        reasons=(_reason(sides[0]), _reason(sides[1])),
     )
+
+
+def _reason(results: Sequence[TrialResult]) -> str:
+    """Why the first trial that failed did; empty where none has."""
+    return next((r.reason for r in results if not r.ok), "")
 
 
 def _axis(scenario: Scenario, by: str) -> str:
@@ -185,7 +191,7 @@ def _meta_differences(base: Mapping[str, Any], candidate: Mapping[str, Any]) -> 
         for name in names or sorted({*ours, *theirs}):
             if ours.get(name) != theirs.get(name):
                 yield Difference(
-                    path=f"{part}.{name}", base=_shown(ours.get(name)), candidate=_shown(theirs.get(name))
+                    path=f"{part}.{name}", base=shown(ours.get(name)), candidate=shown(theirs.get(name))
                 )
 
 
@@ -193,27 +199,28 @@ def _setup_differences(cells: Sequence[tuple[Cell, Cell]]) -> Iterator[Differenc
     """What the setups of matched cells do not share though their settings do, each once."""
     seen: Counter[Difference] = Counter()
     for base, candidate in cells:
-        ours, theirs = (dict(_flat(asdict(cell.setup))) for cell in (base, candidate))
+        ours, theirs = (dict(flat(asdict(cell.setup))) for cell in (base, candidate))
         for path in dict.fromkeys([*ours, *theirs]):
             if ours.get(path) != theirs.get(path):
                 name = path.replace("fleet.0.", "workers.") if "fleet.1.pool" not in ours else path
                 seen[
-                    Difference(path=name, base=_shown(ours.get(path)), candidate=_shown(theirs.get(path)))
+                    Difference(path=name, base=shown(ours.get(path)), candidate=shown(theirs.get(path)))
                 ] += 1
     yield from seen
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Leaves of nested mappings and sequences, with their paths."""
     if isinstance(value, Mapping) and value:
         for key, each in value.items():
-            yield from _flat(each, f"{path}.{key}" if path else str(key))
+            yield from flat(each, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list | tuple) and value:
         for number, each in enumerate(value):
-            yield from _flat(each, f"{path}.{number}")
+            yield from flat(each, f"{path}.{number}")
     else:
         yield path, value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A leaf's value as text, ``–`` where there is none."""
     return "–" if value is None or value in ((), [], {}) else str(value)

@@ -1,7 +1,7 @@
 """What a check tells a CI service: one verdict, Markdown for a pull request, JUnit XML."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -73,8 +73,9 @@ def _of_checks(found: Comparison) -> Iterator[tuple[str, str]]:
     measured = [c for c in left if c.value is not None]
     if worse:
         yield REGRESSION, f"{_named(found, worse)}."
-    if missing:
-        yield NOT_MEASURED, f"{missing[0].why.rstrip('.')}."
+    for why, cells in _by_reason(found, missing).items():
+        where = labels.listed(labels.first_of(cells, comparison.NAMED)) if any(cells) else ""
+        yield NOT_MEASURED, f"{where}: {why}" if where else why
     if not found.checks:
         yield NOT_MEASURED, "Nothing was measured on both sides."
     if measured:
@@ -83,6 +84,26 @@ def _of_checks(found: Comparison) -> Iterator[tuple[str, str]]:
         yield UNDECIDED, f"{beyond} {_named(found, measured)}."
     for why in dict.fromkeys(c.why for c in left if c.value is None):
         yield UNDECIDED, why
+
+
+def _by_reason(found: Comparison, checks: Sequence[Check]) -> dict[str, list[str]]:
+    """The cells in which each reason was given; one empty name where there is only one cell."""
+    reasons: dict[str, list[str]] = {}
+    for check in checks:
+        cells = reasons.setdefault(check.why, [])
+        name = comparison.of_cell(found, check).removeprefix(" of ")
+        cells += [name] if name not in cells else []
+    return reasons
+
+
+def forced(whole: Verdict, found: Comparison) -> Verdict:
+    """The verdict against a baseline that was measured with something else, which it says."""
+    if not found.matched.differences:
+        return whole
+    told = ", ".join(f"{d.path} {d.base} → {d.candidate}" for d in found.matched.differences)
+    return replace(
+        whole, text=f"{whole.text} Forced: {found.base} was measured with something else ({told})."
+    )
 
 
 def is_missing(check: Check) -> bool:
@@ -136,10 +157,11 @@ def as_junit(found: Comparison, judged: Sequence[Gate], whole: Verdict, *, undec
     return _junit(comparison.title(found), cases, whole)
 
 
-def unmeasured(message: str) -> tuple[str, str]:
-    """Markdown and JUnit XML of a check that could not begin."""
+def unmeasured(message: str) -> tuple[str, str, dict[str, Any]]:
+    """Markdown, JUnit XML and JSON of a check that could not begin, or not go on."""
     whole = Verdict(word=NOT_MEASURED, text=message, how="")
-    return _head(whole), _junit("check", [("check", "environments", ERROR, message)], whole)
+    as_xml = _junit("check", [("check", "environments", ERROR, message)], whole)
+    return _head(whole), as_xml, {"verdict": whole.word, "text": message}
 
 
 def _junit(title: str, cases: Sequence[tuple[str, str, str, str]], whole: Verdict) -> str:

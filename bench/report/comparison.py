@@ -118,7 +118,11 @@ def _note(check: Check, *, by_block: bool) -> str:
         unit = "block" if by_block else "trial"
         more = f"About {units.plural(check.more, f'more {unit}')} would decide." if check.more else ""
         words.append(more or "More trials alone are not likely to decide.")
-    words += [f"{sum(check.pair.failed)} trials failed and do not count."] if any(check.pair.failed) else []
+    failed = sum(check.pair.failed)
+    if failed:
+        words.append(
+            f"{units.plural(failed, 'trial')} failed and {'does' if failed == 1 else 'do'} not count."
+        )
     return " ".join(words)
 
 
@@ -145,10 +149,14 @@ def summary(found: Comparison) -> str:
     return " ".join(words) or "Nothing was measured on both sides."
 
 
-def _named(found: Comparison, check: Check) -> str:
+def of_cell(found: Comparison, check: Check) -> str:
+    """`` of gevent`` where there are several cells, else nothing."""
     cell = cell_name(found, check)
-    of = "" if cell in (ONLY, found.candidate) else f" of {cell}"
-    return f"{labels.metric_text(check.metric)}{of} {change(check)}"
+    return "" if cell in (ONLY, found.candidate) else f" of {cell}"
+
+
+def _named(found: Comparison, check: Check) -> str:
+    return f"{labels.metric_text(check.metric)}{of_cell(found, check)} {change(check)}"
 
 
 def how(found: Comparison) -> str:

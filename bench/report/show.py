@@ -259,8 +259,7 @@ def _list_row(run: store.Run) -> list[Text]:
     created = str(run.meta.get("created", "")).replace("T", " ")[:16]
     try:
         results = run.results()
-        planned = sum(len(s.cells) * s.repeats for s in run.scenarios)
-        counted = f"{len(results)}/{planned}" if len(results) < planned else str(len(results))
+        counted = f"{len(results)}/{run.planned}" if len(results) < run.planned else str(len(results))
         failed = str(sum(not r.ok for r in results) or "")
         question = " · ".join(s.question for s in run.scenarios)
     except BenchError as error:

@@ -21,8 +21,9 @@ from pathlib import Path
 from bench.errors import EnvironmentFault
 from bench.model import Variant
 
-ALWAYS = ("celery[redis]", "gevent", "eventlet")
-"""What every fresh environment has: Celery, its way to the broker, and its pools."""
+ALWAYS = ("celery[redis]", "gevent", "eventlet", "msgpack", "SQLAlchemy")
+"""What every fresh environment has: Celery, its way to the broker, its pools, and what `serializer: msgpack`
+and `results: sql` need, as they need nothing more where the harness itself is installed."""
 READY = ".ready"
 LEAST_PYTHON = (3, 11)
 """The worker's door needs ``python -P``."""
@@ -114,6 +115,8 @@ def _source(variant: Variant) -> str:
         return str(place)
     revision = f"{variant.revision}^{{commit}}"
     what = f"{variant.revision} is no revision of {place}"
+    if _run(["git", "-C", str(place), "rev-parse", "--is-shallow-repository"], what).strip() == "true":
+        what += ", which is a shallow clone: fetch all of it (actions/checkout: fetch-depth: 0)"
     commit = _run(["git", "-C", str(place), "rev-parse", "--verify", revision], what).strip()
     prefix = _run(["git", "-C", str(place), "rev-parse", "--show-prefix"], what).strip()
     target = _cache() / "sources" / _hash(commit, prefix)
@@ -145,7 +148,11 @@ def _workloads() -> Path:
 def _probe(python: str) -> dict[str, str]:
     """Versions in this environment. Raises EnvironmentFault where a worker cannot run in it."""
     what = f"{python} cannot run Celery"
-    found: dict[str, str] = json.loads(_run([python, "-c", PROBE], what))
+    said = _run([python, "-c", PROBE], what)
+    try:
+        found: dict[str, str] = json.loads(said)
+    except ValueError:
+        raise EnvironmentFault(f"{python} is no Python.", "Name the interpreter of an environment.") from None
     if tuple(map(int, found["python"].split(".")[:2])) < LEAST_PYTHON:
         least = ".".join(map(str, LEAST_PYTHON))
         raise EnvironmentFault(f"{python} is Python {found['python']}.", f"Workers need {least} or later.")

@@ -95,9 +95,8 @@ def _look_elsewhere(setup: Setup) -> None:
         place = f"{variant.source}@{variant.revision}".strip("@") or variant.python
         name = place or ", ".join(variant.requirements)
         told = "\n".join([f"In the variant {name}:", *mistakes])
-        if any(checker.tracebacks.values()):  # an app that does not start is no mistake of the scenario
-            raise EnvironmentFault(told, "\n".join(checker.tracebacks.values()))
-        raise UsageError(told, "Correct the scenario, or name another environment.")
+        why = "\n".join(filter(None, checker.tracebacks.values()))
+        raise EnvironmentFault(told, why or "Correct the scenario, or name another environment.")
 
 
 def _look(app: str) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.errors import ScenarioError, UsageError
@@ -84,7 +85,8 @@ class Options:
                 self._wrong(f"--{name} {safe(text)}", (), f"is none of the scenario's variants. {hint}")
             elif text.startswith((".", "/", "~")) and "requirements" in found[name]:
                 hint = "Name a folder, FOLDER@REVISION of a git repository, or an interpreter"
-                self._wrong(f"--{name} {safe(text)}", (), f"is not there. {hint}")
+                what = "is neither folder nor interpreter" if Path(text).exists() else "is not there"
+                self._wrong(f"--{name} {safe(text)}", (), f"{what}. {hint}")
         return found
 
     @property

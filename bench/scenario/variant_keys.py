@@ -30,7 +30,7 @@ class VariantKeys(Keys):
     ] = Field(
         default=[],
         description="What a fresh environment has, as pip reads it (also `-r FILE`), besides Celery, redis, "
-        "gevent and eventlet; built once",
+        "gevent, eventlet, msgpack and SQLAlchemy; built once",
         examples=[["celery==5.6.*"]],
     )
     python: str = Field(
@@ -49,6 +49,8 @@ class VariantKeys(Keys):
     def _one_environment(self) -> "VariantKeys":
         if self.requirements and self.python:
             raise ValueError("has `requirements` or `python`, not both: what is there is not changed")
+        if self.source.endswith("@"):
+            raise ValueError("has no revision behind the @ of `source`: without one leave out the @")
         return self
 
 

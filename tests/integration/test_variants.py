@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bench.errors import EnvironmentFault
-from bench.model import TaskCall, Variant
+from bench.model import Messages, TaskCall, Variant
 from bench.run import environments
 
 pytestmark = pytest.mark.real
@@ -38,6 +38,12 @@ def test_workers_and_loader_run_in_the_environment_that_was_built(bench):
         assert result.ok, result.reason + result.log_tail
         assert result.counts["completed"] == 40
         assert {node["celery"] for node in result.effective} == {"5.6.3"}
+
+
+@pytest.mark.usefixtures("index")
+def test_messages_need_nothing_more_there_than_here(bench):
+    result, _ = bench.measure("noop", variant=OTHER, flood=20, messages=Messages(serializer="msgpack"))
+    assert (result.ok, result.counts["completed"]) == (True, 20), result.reason + result.log_tail
 
 
 @pytest.mark.usefixtures("index")
@@ -77,3 +83,19 @@ def test_what_cannot_be_built_says_why():
         environments.of(Variant(requirements=("celery==0.0.1",)))
     with pytest.raises(EnvironmentFault, match="no folder"):
         environments.of(Variant(source="/nowhere"))
+    with pytest.raises(EnvironmentFault, match=r"/bin/true is no Python"):
+        environments.of(Variant(python="/bin/true"))
+
+
+def test_a_commit_that_a_shallow_clone_lacks(tmp_path):
+    """As a CI service checks out by default."""
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    origin.mkdir()
+    git = ["git", "-C", str(origin), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    for text in ("one", "two"):
+        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", text], check=True)
+    said = subprocess.run([*git, "rev-parse", "main~1"], check=True, capture_output=True, text=True)
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{origin}", str(clone)], check=True)
+    with pytest.raises(EnvironmentFault, match=r"shallow clone.*fetch-depth: 0"):
+        environments.of(Variant(source=str(clone), revision=said.stdout.strip()))

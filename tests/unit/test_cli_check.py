@@ -113,9 +113,44 @@ def test_a_side_that_fails_is_not_measured_and_no_regression(world: World, call:
     world.broken = lambda trial: trial.cell.settings["variant"] == "new"
     done = call("check", "two.yaml", "--junit", "j.xml")
     assert done.exit_code == errors.EXIT_ENVIRONMENT, done.output
-    assert "Could not measure: Every trial of new failed." in done.output
+    assert "Could not measure: Every trial of new failed: worker died." in done.output
     assert world.trials == 2 * 5, "nobody waits for the whole budget to hear it"
     assert "<error" in Path("j.xml").read_text()
+
+
+def test_the_cell_that_could_not_be_measured_is_named_with_its_reason(world: World, call: Call) -> None:
+    Path("many.yaml").write_text(TWO + "matrix: {workers.prefetch: [1, 4]}\n")
+    world.broken = lambda trial: trial.cell.settings["workers.prefetch"] == 4
+    done = call("check", "many.yaml", "--metric", "throughput", "--json")
+    assert done.exit_code == errors.EXIT_ENVIRONMENT
+    found = json.loads(done.stdout)
+    assert found["text"].startswith("prefetch 4: Every trial of the base failed: worker died.")
+
+
+def test_what_could_not_be_measured_is_in_every_file(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unbuilt(*_: object, **__: object) -> None:
+        raise errors.EnvironmentFault("old cannot be resolved:", "because of this line of the log")
+
+    monkeypatch.setattr(session, "preflight", unbuilt)
+    done = call("check", "two.yaml", "--junit", "j.xml", "--markdown", "m.md", "--json")
+    assert isinstance(done.exception, errors.EnvironmentFault)
+    found = json.loads(done.stdout)
+    assert (found["verdict"], "because of" in found["text"]) == ("could not measure", True)
+    assert "because of" in Path("m.md").read_text()
+    (case,) = ElementTree.parse("j.xml").iter("error")
+    assert "because of" in case.attrib["message"]
+
+
+def test_an_interrupted_check_leaves_whole_files(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "run", lambda *_, **__: False)
+    done = call("check", "two.yaml", "--junit", "j.xml", "--markdown", "m.md")
+    assert done.exit_code == errors.EXIT_INTERRUPTED
+    assert "Interrupted" in next(ElementTree.parse("j.xml").iter("error")).attrib["message"]
+    assert "Interrupted" in Path("m.md").read_text()
 
 
 def test_a_gate_of_the_scenario_fails_the_check(world: World, call: Call) -> None:
@@ -199,6 +234,10 @@ def test_what_could_not_begin_is_told_in_every_file(
         (("s.yaml",), "nothing to compare"),
         (("s.yaml", "--head", "x"), "--head needs something"),
         (("s.yaml", "--base", "x", "--baseline", "y"), "with what is here"),
+        (("s.yaml", "--base", "", "--head", "."), "--base is empty"),
+        (("s.yaml", "--base", ".", "--head", "."), "Both sides are ."),
+        (("two.yaml", "--force"), "--force is about a baseline"),
+        (("two.yaml", "--junit", "f", "--markdown", "./f"), "--junit and --markdown are both f"),
         (("s.yaml", "--baseline", "nowhere"), "There is no baseline 'nowhere'"),
         (("two.yaml", "--metric", "speed"), "not a metric"),
     ],
@@ -245,8 +284,9 @@ def test_a_baseline_of_another_machine_is_refused_but_for_force(world: World, ca
     assert "host.cores 2 → 8" in done.exception.message
     assert world.trials == before, "nothing is measured in vain"
     done = call("check", "s.yaml", "--baseline", "main", "--force", "--metric", "throughput", "--json")
-    kinds = [doubt["kind"] for doubt in json.loads(done.stdout)["doubts"]]
-    assert kinds == ["other-session", "other-machine"], "the verdict says so"
+    found = json.loads(done.stdout)
+    assert [doubt["kind"] for doubt in found["doubts"]] == ["other-session", "other-machine"]
+    assert "Forced: main was measured with something else (host.cores 2 → 8)." in found["text"]
 
 
 def test_a_baseline_of_another_load_is_refused_and_leaves_nothing(world: World, call: Call) -> None:
@@ -258,7 +298,9 @@ def test_a_baseline_of_another_load_is_refused_and_leaves_nothing(world: World, 
         isinstance(done.exception, errors.EnvironmentFault) and "load.tasks 60 → 70" in done.exception.message
     )
     Path("s.yaml").write_text(ASKED + "matrix: {workers.prefetch: [1, 4]}\n")
-    assert isinstance(call("check", "s.yaml", "--baseline", "main").exception, errors.UsageError)
+    error = call("check", "s.yaml", "--baseline", "main").exception
+    assert isinstance(error, errors.UsageError)
+    assert "main and this scenario have no cell in common" in error.message
     assert sorted(Path("results").iterdir()) == before
 
 
@@ -276,14 +318,22 @@ def test_a_baseline_is_not_overwritten_by_chance(world: World, call: Call) -> No
     assert call("baseline", "save", "latest", "main", "--replace").exit_code == errors.EXIT_OK
 
 
-@pytest.mark.parametrize("name", ["..", ".", "../..", "a/b", ""])
+@pytest.mark.parametrize("name", ["..", ".", "../..", "a/b", "", "x" * 300, "a\nb"])
 def test_a_baseline_takes_no_place_but_its_own(world: World, call: Call, name: str) -> None:
     """A name that leads out of the folder would replace what is there: all runs, for one."""
     saved(call)
     before = sorted(str(path) for path in Path().rglob("*"))
     done = call("baseline", "save", "latest", name, "--replace")
-    assert isinstance(done.exception, errors.UsageError) and "cannot be the name" in done.exception.message
+    assert isinstance(done.exception, errors.UsageError) and "cannot be a name" in done.exception.message
     assert sorted(str(path) for path in Path().rglob("*")) == before
+
+
+def test_a_baseline_of_half_a_run_is_told(world: World, call: Call) -> None:
+    saved(call)
+    lines = next(Path("results").glob("2*/trials.jsonl"))
+    lines.write_text("".join(lines.read_text().splitlines(keepends=True)[:3]))
+    done = call("baseline", "save", "latest", "half")
+    assert done.exit_code == errors.EXIT_OK and "3 of 5 trials" in done.stderr
 
 
 def test_a_folder_of_the_same_name_hides_no_baseline(world: World, call: Call) -> None:

@@ -30,6 +30,7 @@ class Stored:
     meta: Mapping[str, Any] = field(default_factory=lambda: {"host": HOST, "versions": {"celery": "5.6.3"}})
     more: Mapping[str, float] = field(default_factory=dict)
     spin: float = 0.02
+    planned: int = 0
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

@@ -99,6 +99,8 @@ def test_a_variant_of_the_file_keeps_its_name_also_where_it_is_what_is_here(tmp_
         ("celery", "A package is written with its version, as in celery==1.2"),
         ("../nowhere@main", "--head ../nowhere@main: is not there. Name a folder"),
         ("/no/bin/python", "is not there"),
+        (__file__, "is neither folder nor interpreter"),
+        (".@", "has no revision behind the @ of `source`"),
     ],
 )
 def test_a_word_that_names_nothing(tmp_path, text, told):

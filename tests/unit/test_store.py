@@ -152,7 +152,7 @@ def test_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "latest", ".hidden", "a/b"])
 def test_names_that_are_no_folder(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="cannot be the name"):
+    with pytest.raises(UsageError, match="cannot be a name"):
         store.create(tmp_path, name, meta())
 
 
