@@ -33,14 +33,14 @@ def load(
       ``block``, ``seq``, then ``intended`` … ``ended`` in seconds after the first intended time, ``state``,
       ``attempts``, ``node``, ``pid``, and its durations ``lateness`` … ``overhead``.
     - ``cells``: a row for each metric of each cell: ``scenario``, ``cell``, axes, ``metric``, ``point``,
-      ``lower`` and ``upper`` (95 %), ``trials``.
+      ``lower`` and ``upper`` (95 %; NaN of one trial), ``trials``.
 
     Raises UsageError where there is no such run or table.
     """
     import pandas as pd
 
     if table not in TABLES:
-        raise UsageError(f"There is no table {table!r}. {did_you_mean(table, TABLES)}")
+        raise UsageError(f"There is no table {table!r}. {did_you_mean(str(table), TABLES)}")
     try:
         found = run if isinstance(run, store.Run) else store.open_run(Path(results), str(run))
     except BenchError as error:
@@ -79,11 +79,15 @@ def _cells(run: store.Run) -> list[dict[str, Any]]:
     return [
         {
             "scenario": s.scenario, "cell": s.cell, **_on(axes, s.settings), "metric": metric,
-            "point": e.point, "lower": e.lower, "upper": e.upper, "trials": e.n,
+            "point": e.point, "lower": _number(e.lower), "upper": _number(e.upper), "trials": e.n,
         }
         for s in doubts.summarise_run(run)
         for metric, e in s.metrics.items()
     ]  # fmt: skip
+
+
+def _number(end: float | None) -> float:
+    return np.nan if end is None else end
 
 
 def _tasks(run: store.Run) -> "pd.DataFrame":

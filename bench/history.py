@@ -6,13 +6,14 @@ code, the versions, or the machine's moods.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from math import exp, log
 from typing import Any
 
 from bench import analyse
 from bench.compare import MACHINE
+from bench.compare.sides import flat, shown
 from bench.errors import EnvironmentFault, UsageError
 from bench.measured import COUNTS, Estimate, TrialResult
 from bench.model import Cell, Label
@@ -59,13 +60,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A cell over the runs that measured it, oldest first. ``searched``: there were enough of them."""
+    """A ``cell`` over the runs that measured it, oldest first. ``searched``: there were enough of them.
+
+    ``differs``: what else than the settings tells it from the other series of its scenario that have the
+    same, path → value as text, what tells most apart first.
+    """
 
     scenario: str
-    settings: Mapping[str, Label]
+    cell: Cell
     machine: Mapping[str, Any]
     points: tuple[Point, ...]
     changes: tuple[Change, ...]
+    differs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, Label]:
+        return self.cell.settings
 
     @property
     def searched(self) -> bool:
@@ -92,8 +102,8 @@ class History:
     series: tuple[Series, ...]
 
 
-Found = tuple[Point, Mapping[str, Label], Mapping[str, Any]]
-"""A point with the cell's settings and the machine."""
+Found = tuple[Point, Cell, Mapping[str, Any]]
+"""A point with its cell and the machine."""
 
 
 def of(runs: Sequence[Run], metric: str, scenario: str = "") -> History:
@@ -113,7 +123,7 @@ def of(runs: Sequence[Run], metric: str, scenario: str = "") -> History:
         quick=len(asked) - len(whole),
         damaged=sum(results is None for _, results in whole),
         lone=len(found) - len(several),
-        series=tuple(sorted(series, key=lambda each: not each.changes)),
+        series=tuple(sorted(_told_apart(series), key=lambda each: not each.changes)),
     )
 
 
@@ -139,7 +149,7 @@ def _points(
                 estimate=analyse.estimate(metric, values),
                 about=_about(run.meta, cell, mine[0]),
             )
-            yield (name, cell.id, repr(machine)), (point, mine[0].settings, machine)
+            yield (name, cell.id, repr(machine)), (point, cell, machine)
 
 
 def _by_cell(
@@ -167,11 +177,55 @@ def _series(
     indices = change_points(values, alpha)
     return Series(
         scenario=scenario,
-        settings=found[-1][1],
+        cell=found[-1][1],
         machine=found[-1][2],
         points=points,
         changes=tuple(_changes(points, values, indices, as_ratio=as_ratio)),
     )
+
+
+def _told_apart(series: Sequence[Series]) -> Iterator[Series]:
+    """Each of them with what it ``differs`` in."""
+    alike: dict[tuple[str, frozenset[tuple[str, Label]]], list[Series]] = {}
+    for each in series:
+        alike.setdefault((each.scenario, frozenset(each.settings.items())), []).append(each)
+    differs = {
+        id(each): row for mine in alike.values() for each, row in zip(mine, _differing(mine), strict=True)
+    }
+    return (replace(each, differs=differs[id(each)]) for each in series)
+
+
+def _differing(alike: Sequence[Series]) -> list[dict[str, str]]:
+    """Of each, what is not the same in all of them: of the setups, and of the machines where these are not
+    enough.
+    """
+    single = all(len(each.cell.setup.fleet) == 1 for each in alike)
+    rows = [_setup(each.cell, single=single) for each in alike]
+    if len({frozenset(row.items()) for row in rows}) < len(rows):
+        hosts = [{f"host.{name}": shown(value) for name, value in each.machine.items()} for each in alike]
+        rows = [row | host for row, host in zip(rows, hosts, strict=True)]
+    paths = [path for path in dict.fromkeys(path for row in rows for path in row)
+             if len({row.get(path) for row in rows}) > 1]  # fmt: skip
+    return [{path: row.get(path, shown(None)) for path in _telling_first(paths, rows)} for row in rows]
+
+
+def _setup(cell: Cell, *, single: bool) -> dict[str, str]:
+    """Every value of a cell's setup under its path, but for those that are not set. ``single``: the workers
+    are one group.
+    """
+    leaves = ((path, shown(value)) for path, value in flat(asdict(cell.setup)))
+    found = {path: text for path, text in leaves if text not in ("", shown(None))}
+    return {path.replace("fleet.0.", "workers.") if single else path: text for path, text in found.items()}
+
+
+def _telling_first(paths: Sequence[str], rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The paths in an order in which the first few tell most of the rows apart."""
+    order: list[str] = []
+    left = list(paths)
+    while left:
+        apart = [len({tuple(row.get(each) for each in (*order, path)) for row in rows}) for path in left]
+        order.append(left.pop(apart.index(max(apart))))
+    return order
 
 
 def _changes(

@@ -7,6 +7,9 @@ import click
 from bench.cli.common import FORMATS, Share, tell
 from bench.errors import UsageError
 
+MOST_ASKED = ("(response)", "(wait)", "(service)")
+"""Suggested before others."""
+
 
 @click.command()
 @click.argument("base", metavar="BASE")
@@ -72,6 +75,10 @@ def compare(
             raise UsageError(
                 f"Both sides are {first.name}.", "Name two runs, or compare inside one: --by AXIS"
             )
+        for run in (first, second):
+            if not run.results():
+                hint = f"celery-bench run --resume {run.name} measures what is missing."
+                raise UsageError(f"{run.name} has no trial.", hint)
         found = compares.runs(first, second, metrics=metrics, margin=margin)
     tell(found, comparison, form, lambda: compare_page.write(found, (first, second), places["reports"]))
 
@@ -79,8 +86,25 @@ def compare(
 def check_metrics(metrics: tuple[str, ...]) -> None:
     """Raises UsageError for a name that is no metric."""
     from bench.measured import METRICS
-    from bench.scenario.mistakes import did_you_mean
 
     for name in metrics:
         if name not in METRICS:
-            raise UsageError(f"{name!r} is not a metric.", did_you_mean(name, METRICS))
+            raise UsageError(f"{name!r} is not a metric.", _meant(name))
+
+
+def _meant(name: str) -> str:
+    """The metrics that begin with what was written, else the nearest one, else what kinds there are."""
+    from bench.measured import DURATIONS, METRICS, PLAIN_METRICS, STATISTICS
+    from bench.scenario.mistakes import did_you_mean
+
+    begin = [metric for metric in METRICS if name and metric.startswith(name.lower())]
+    begin.sort(key=lambda metric: next((n for n, of in enumerate(MOST_ASKED) if metric.endswith(of)), 9))
+    if begin:
+        return f"Did you mean {', '.join(begin[:5])}{' …' if len(begin) > 5 else ''}?"
+    near = did_you_mean(name, METRICS)
+    if near.startswith("Did"):
+        return near
+    return (
+        f"Known: {', '.join(PLAIN_METRICS)}, and {', '.join(STATISTICS)} of {', '.join(DURATIONS)},"
+        " written as p95(response)."
+    )

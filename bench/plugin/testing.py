@@ -26,6 +26,8 @@ import pytest
 RESULTS = "--celery-bench-results"
 GATES = {0: "pass", 5: "fail", 6: "undecided"}
 """What exit codes of a run in which every trial went well say of the scenario's gates."""
+LONGEST_NAME = 120
+"""Bytes of a scenario's name before its hash: a file's has 255 at most, and reports put words before it."""
 PATIENCE_S = 30.0
 """So long an interrupted session may take to stop its workers."""
 
@@ -95,6 +97,8 @@ class Summary:
         if len(found) == 1:
             return found[0]
         known = "; ".join(", ".join(f"{k}={v!r}" for k, v in _short(c.settings).items()) for c in self.cells)
+        if not labels:
+            raise KeyError(f"There are {len(found)} cells: name one with s.cell(...). Known: {known}")
         raise KeyError(f"{len(found) or 'no'} cells have {labels}. There are: {known}")
 
 
@@ -132,8 +136,8 @@ def celery_bench(
         scenario: str | Path | Mapping[str, Any],
         *,
         repeats: int | None = None,
-        sets: Sequence[str] = (),
-        only: Sequence[str] = (),
+        sets: str | Sequence[str] = (),
+        only: str | Sequence[str] = (),
         broker: str | None = None,
         app: str | None = None,
         quick: bool = False,
@@ -143,11 +147,15 @@ def celery_bench(
         words += ["run", file, "--json", "--no-report", "--yes", *(["--quick"] if quick else [])]
         words += [f"--repeats={repeats}"] if repeats is not None else []
         words += [f"--broker={broker}"] if broker else []
-        words += [f"--set={each}" for each in sets] + [f"--only={each}" for each in only]
+        words += [f"--set={each}" for each in _listed(sets)] + [f"--only={each}" for each in _listed(only)]
         with _alone(tmp_path_factory.getbasetemp()):
             return _run(words, root, results)
 
     return measure
+
+
+def _listed(words: str | Sequence[str]) -> Sequence[str]:
+    return [words] if isinstance(words, str) else words
 
 
 @contextmanager
@@ -165,14 +173,28 @@ def _written(scenario: Mapping[str, Any], folder: Path) -> str:
     """The dict as a scenario file, called after the test."""
     import yaml
 
-    test = os.environ.get("PYTEST_CURRENT_TEST", "scenario").rpartition("::")[2].partition(" ")[0]
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{''.join(c if c.isalnum() else '-' for c in test).strip('-')}.yaml"
+    path = folder / f"{_name(os.environ.get('PYTEST_CURRENT_TEST', ''))}.yaml"
     try:
         path.write_text(yaml.safe_dump(dict(scenario), sort_keys=False, allow_unicode=True), encoding="utf-8")
     except yaml.YAMLError as error:
         pytest.fail(f"The scenario is more than plain data: {error}", pytrace=False)
     return str(path)
+
+
+def _name(running: str) -> str:
+    """What a test's scenario is called: ``a.py::test_it[x.1] (call)`` → ``test_it-x.1``.
+
+    No two cases of a test get the same: where more than the brackets had to be changed, it ends with a hash.
+    """
+    from hashlib import sha256
+
+    test, bracket, case = running.rpartition(" (")[0].partition("::")[2].partition("[")
+    test = test.rpartition("::")[2] or "scenario"
+    whole = f"{test}-{case.removesuffix(']')}" if bracket else test
+    plain = "".join(c if c.isalnum() or c in "_.-" else "-" for c in whole)
+    name = plain.encode()[:LONGEST_NAME].decode(errors="ignore")
+    return name if name == whole else f"{name}-{sha256(whole.encode()).hexdigest()[:6]}"
 
 
 def _run(words: Sequence[str], root: Path, results: Path) -> Summary:

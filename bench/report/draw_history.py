@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench import analyse
@@ -16,6 +17,9 @@ MOST_PANELS = 12
 BEYOND = 1.0
 """Intervals may stretch the axis by this many times the range of the points, then they are cut off."""
 FONT_SIZE = 8
+TITLE_SIZE = 8.5
+BOLD = 1.1
+"""So many times as wide a bold letter is."""
 
 
 def drawn(found: History) -> tuple[Series, ...]:
@@ -52,7 +56,8 @@ def _panel(axes: "Axes", found: History, series: Series) -> None:
     points = [point.estimate.point for point in series.points]
     low, high = _limits(series)
     axes.set_xlim(-0.7, len(points) - 0.3)
-    axes.set_title(history.name(found, series))
+    letters = int(_columns_of_text(axes) * FONT_SIZE / TITLE_SIZE / BOLD)
+    axes.set_title(title(history.name(found, series), letters), fontsize=TITLE_SIZE, parse_math=False)
     axes.grid(visible=True, axis="y")
     sheet.human(axes.yaxis, found.metric)
     _days(axes, series)
@@ -64,6 +69,17 @@ def _panel(axes: "Axes", found: History, series: Series) -> None:
         axes.plot([first - 0.4, last - 0.6], [mean, mean], color=palette.INK, lw=1.5)
     lines = _changes(axes, found, series)
     axes.set_ylim(low, high + (high - low) * (0.04 + 0.11 * lines))
+
+
+def title(text: str, letters: int) -> str:
+    """The text in at most two lines of so many letters, with ``…`` for what is too much of its beginning: its
+    end tells it apart.
+    """
+    lines, head, gone = wrap(text, letters), letters // 2, 0
+    while len(lines) > 2:
+        gone += 1
+        lines = wrap(f"{text[:head]}…{text[head + gone :]}", letters)
+    return "\n".join(lines)
 
 
 def _limits(series: Series) -> tuple[float, float]:

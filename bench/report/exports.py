@@ -53,6 +53,19 @@ def pytest_benchmark(run: store.Run, metrics: Sequence[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def left_out(run: store.Run, metrics: Sequence[str], *, times: bool) -> Iterator[tuple[str, str]]:
+    """Which of ``metrics`` an export has not, and why: ``was not measured in any trial``. ``times``: it holds
+    times only, where zero is none.
+    """
+    good = [result.metrics for result in run.results() if result.ok]
+    for metric in dict.fromkeys(metrics):
+        values = [each[metric] for each in good if metric in each]
+        if not values:
+            yield metric, "was not measured in any trial"
+        elif times and max(values) <= 0:
+            yield metric, "is zero in every trial, which is no time"
+
+
 def _is_time(metric: str) -> bool:
     return metric in RATES + TIMES or metric.endswith(")")
 

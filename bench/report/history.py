@@ -1,6 +1,6 @@
 """One metric over many runs in words and rows: terminal, Markdown, JSON and the page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench import analyse, model, units
@@ -19,6 +19,10 @@ BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
 """So many of the newest runs have a place in the line of bars."""
 LONE = "Every cell was measured in one run only, so there is nothing to follow yet."
+MOST = 3
+"""So many differences name a series."""
+LONGEST = 40
+"""Letters of a value in a name."""
 HEADINGS = ("cell", "runs", "level now", "since", "changes")
 
 
@@ -36,8 +40,30 @@ def name(found: History, series: Series) -> str:
         words.insert(0, series.scenario)
     alike = [each for each in mine if each.settings == series.settings]
     if len(alike) > 1:
-        words.append(f"setup {alike.index(series) + 1} of {len(alike)}")
+        words.append(_apart(series, alike))
     return ": ".join(words)
+
+
+def _apart(series: Series, alike: Sequence[Series]) -> str:
+    """What it differs in, and where that tells it from no other, which of them it is."""
+    told = [_differs(each) for each in alike]
+    mine = told[alike.index(series)]
+    number = f"setup {alike.index(series) + 1} of {len(alike)}" if told.count(mine) > 1 else ""
+    return ", ".join(filter(None, (mine, number)))
+
+
+def _differs(series: Series) -> str:
+    """``seconds 0.02, concurrency 2``: three of them at most, and how many more there are."""
+    names = labels.axis_names(list(series.differs))
+    words = [f"{names[path]} {_value(path, text)}" for path, text in series.differs.items()]
+    return " and ".join([", ".join(words[:MOST]), *labels.first_of(words, MOST)[MOST:]])
+
+
+def _value(path: str, text: str) -> str:
+    if path == "host.memory" and text.isdigit():
+        return units.format_size(float(text))
+    value = labels.value_text(path, text)
+    return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
 
 
 def direction(found: History, change: Change) -> str:
@@ -190,6 +216,8 @@ def as_json(found: History) -> dict[str, Any]:
 def _series_json(found: History, series: Series) -> dict[str, Any]:
     return {
         "scenario": series.scenario,
+        "cell": series.cell.id,
+        "differs": dict(series.differs),
         "settings": dict(series.settings),
         "machine": dict(series.machine),
         "searched": series.searched,

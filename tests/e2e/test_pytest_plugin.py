@@ -54,7 +54,7 @@ def test_which_cell(measured):
 
 
 def test_one_trial_has_no_interval(celery_bench):
-    s = celery_bench(SCENARIO, only=["workers.pool=gevent"], repeats=1)
+    s = celery_bench(SCENARIO, only="workers.pool=gevent", repeats=1)
     assert s["throughput"].point > 0
     s["throughput"].lower
 
@@ -85,7 +85,7 @@ def test_a_scenario_is_measured_and_asserted_on(project):
     text = done.stdout
     assert "1 passed" in text and "4 failed" in text, text + done.stderr
     assert "where 1" in text or "<throughput" in text, "the numbers stand in what pytest explains"
-    assert "2 cells have {}. There are: pool='threads'; pool='gevent'" in text
+    assert "There are 2 cells: name one with s.cell(...). Known: pool='threads'; pool='gevent'" in text
     assert "One trial of throughput has no interval: ask for repeats=2 or more." in text
     assert "exit code 2" in text and "Did you mean 'shop.order'" in text
     assert len(list((project.folder / "kept").glob("*/run.json"))) == 2

@@ -136,6 +136,24 @@ def test_a_half_written_run_is_compared_by_the_trials_it_has(
     assert call(str(torn), *WITHIN[1:], "--format", "html").exit_code == errors.EXIT_OK
 
 
+def test_a_run_that_is_not_whole_is_a_doubt_and_an_empty_one_no_side(
+    believed: list[store.Run], call: Call, tmp_path: Path
+) -> None:
+    run = next(run for run in believed if run.name == "io-gevent")
+    torn = half_written(run, tmp_path / "torn")
+    doubts = data(call(run.name, str(torn), "--format", "json"))["doubts"]
+    (told,) = [doubt for doubt in doubts if doubt["kind"] == "unfinished"]
+    assert told["text"] == "Of torn 7 of 8 trials are there." and "--resume torn" in told["advice"]
+    (torn / "trials.jsonl").write_text("")
+    done = call(run.name, str(torn))
+    assert isinstance(done.exception, errors.UsageError) and done.exception.message == "torn has no trial."
+
+
+def test_a_metric_that_is_named_twice_counts_once(call: Call) -> None:
+    twice = data(call(*WITHIN, "--metric", "throughput", "--metric", "throughput", "--format", "json"))
+    assert len(twice["checks"]) == 1
+
+
 def test_runs_of_another_format_and_damaged_ones_are_refused(
     believed: list[store.Run], call: Call, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 import bench
 from bench import errors, spans, store
 from bench.cli import cli
+from bench.report import exports
 
 Call = Callable[..., Result]
 
@@ -70,6 +72,42 @@ def test_bencher_metric_format(call: Call, run: store.Run) -> None:
     assert [set(measures) for measures in chosen.values()] == [{"p50-service"}] * 2
 
 
+@pytest.mark.parametrize("form", ["bmf", "pytest-benchmark"])
+def test_a_metric_that_was_not_measured_is_said_to_be_left_out(call: Call, run: store.Run, form: str) -> None:
+    done = call(run.name, "--format", form, "--metric", "p50(service)", "--metric", "p999(response)")
+    assert done.exit_code == errors.EXIT_OK and "p50" in done.stdout and "p999" not in done.stdout
+    assert done.stderr == "p999(response) was not measured in any trial: left out.\n"
+    assert call(run.name, "--format", form, "--metric", "p50(service)").stderr == ""
+
+
+def test_a_time_that_is_always_zero_is_said_to_be_left_out(
+    call: Call, run: store.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [replace(each, metrics={**each.metrics, "max(lateness)": 0.0}) for each in run.results()]
+    monkeypatch.setattr(store.Run, "results", lambda _: found)
+    words = ("--metric", "makespan", "--metric", "max(lateness)", "--format")
+    done = call(run.name, *words, "pytest-benchmark")
+    assert done.stderr == "max(lateness) is zero in every trial, which is no time: left out.\n"
+    done = call(run.name, *words, "bmf")
+    assert done.stderr == "" and '"max-lateness"' in done.stdout
+
+
+def test_a_dash_is_standard_output_and_no_name_is_none(
+    call: Call, run: store.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for form in ("bmf", "pytest-benchmark"):
+        assert json.loads(call(run.name, "--format", form, "-o", "-").stdout)
+    for words, told in (
+        (["--format", "parquet", "-o", "-"], "parquet is several files. Name a folder"),
+        (["--format", "bmf", "-o", ""], "--output is empty. Name a file"),
+        (["--format", "hdr", "-o", ""], "--output is empty. Name a file"),
+    ):
+        fault = call(run.name, *words).exception
+        assert isinstance(fault, errors.UsageError) and told in f"{fault.message} {fault.hint}"
+    assert not [*tmp_path.iterdir()]
+
+
 def test_parquet_holds_the_three_tables(call: Call, run: store.Run, tmp_path: Path) -> None:
     done = call(run.name, "--format", "parquet", "--output", str(tmp_path / "new" / "folder"))
     assert done.exit_code == errors.EXIT_OK, done.output
@@ -106,10 +144,24 @@ def test_tables_of_a_run(run: store.Run) -> None:
     assert best.loc["gevent", "lower"] > best.loc["prefork", "upper"] > 0
 
 
+def test_of_one_trial_the_ends_of_an_interval_are_numbers_that_are_not_there(
+    run: store.Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = [each for each in run.results() if each.block == 1]
+    monkeypatch.setattr(store.Run, "results", lambda _: one)
+    cells = bench.load(run, "cells")
+    exports.parquet(run, tmp_path)
+    for table in (cells, pd.read_parquet(tmp_path / "cells.parquet")):
+        assert set(table["trials"]) == {1} and table[["lower", "upper"]].isna().all(axis=None)
+        assert {str(table[end].dtype) for end in ("lower", "upper")} == {"float64"}
+
+
 def test_by_name_by_path_and_what_there_is_not(run: store.Run) -> None:
     assert len(bench.load(run.name, results=run.path.parent)) == len(bench.load(run.path)) == 8
     with pytest.raises(errors.UsageError, match="no table 'task'"):
         bench.load(run, "task")
+    with pytest.raises(errors.UsageError, match="no table None"):
+        bench.load(run, None)  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
         bench.lod  # noqa: B018
 

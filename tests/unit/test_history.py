@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bench import history as histories
 from bench.cli import cli
 from bench.jsonable import plain
 from bench.measured import Estimate
-from bench.report import draw_history
+from bench.report import draw_history, folder, sheet
 from bench.report import history as wording
 from bench.run.fake import Fake
 
@@ -165,6 +166,28 @@ def test_nothing_that_is_known_may_have_changed() -> None:
     assert wording.explained(change) == "nothing else that is known changed"
 
 
+@pytest.mark.parametrize("there", ["notes.txt", ""])
+def test_a_page_takes_the_place_of_nothing_but_a_page(nights: Path, tmp_path: Path, there: str) -> None:
+    place = tmp_path / "reports" / "history-throughput"
+    kept = place / there if there else place
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    words = ["--results", str(nights), "--reports", str(tmp_path / "reports"), "history", "throughput"]
+    done = CliRunner().invoke(cli, [*words, "--format", "html"])
+    assert isinstance(done.exception, errors.EnvironmentFault)
+    assert f"{place} is no report of celery-bench" in done.exception.message
+    assert "Move it away" in done.exception.hint and "--reports" in done.exception.hint
+    assert kept.read_text() == "mine" and [*(tmp_path / "reports").iterdir()] == [place]
+
+
+def test_an_empty_folder_and_an_older_page_may_be_used(tmp_path: Path) -> None:
+    place = tmp_path / "page"
+    place.mkdir()
+    for text in ("one", "two"):
+        folder.write(tmp_path, "page", lambda path, text=text: (path / "index.html").write_text(text))
+        assert (place / "index.html").read_text() == text
+
+
 def test_as_markdown_and_as_a_page_with_its_picture(nights: Path) -> None:
     text = call(nights, "throughput", "--format", "markdown").output
     assert "| gevent | 16 |" in text and "✗ worse" in text
@@ -188,9 +211,82 @@ def test_other_setups_and_machines_are_other_series_and_quick_runs_none(tmp_path
     assert {each["searched"] for each in found["series"]} == {False}
     assert (found["runs"], found["quick_runs_left_out"], found["cells_in_one_run_only"]) == (7, 1, 2)
     text = " ".join(call(root, "throughput").output.split())
-    assert (
-        "setup 1 of 3" in text and "Changes are looked for from 8 runs of a cell on; all had fewer." in text
-    )
+    assert "Changes are looked for from 8 runs of a cell on; all had fewer." in text
+    names = ("tasks 60, cpu A CPU", "tasks 61, cpu A CPU", "tasks 60, cpu Another CPU")
+    for name in (f"{pool}: {each}" for pool in ("threads", "gevent") for each in names):
+        assert text.count(name) == 1
+
+
+@pytest.fixture(scope="module")
+def setups(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scenario with three setups, and one of which nothing but its late keys changed."""
+    root = tmp_path_factory.mktemp("setups") / "results"
+    for number in range(2):
+        keep(root, number, asked=ASKED, name="tiny")
+        keep(root, 10 + number, asked=ASKED.replace("0.02", "0.05"), name="tiny")
+        keep(root, 20 + number, asked=ASKED.replace("concurrency: 4", "concurrency: 2"), name="tiny")
+        keep(root, 30 + number, asked=ASKED, name="other")
+        more = "delivery: {acks: late}\nmessages: {serializer: json}\n"
+        keep(
+            root,
+            40 + number,
+            asked=f"{ASKED.replace('60', '61').replace('0.02', '0.05')}{more}",
+            name="other",
+        )
+    return root
+
+
+def test_series_of_one_cell_are_named_by_what_their_setups_differ_in(setups: Path) -> None:
+    found = histories.of(store.list_runs(setups), "throughput")
+    names = [wording.name(found, each) for each in found.series]
+    assert [name.removeprefix("tiny: threads: ") for name in names if "tiny: threads" in name] == [
+        "concurrency 4, seconds 0.02", "concurrency 4, seconds 0.05", "concurrency 2, seconds 0.02",
+    ]  # fmt: skip
+    assert "other: gevent: seconds 0.02, tasks 60, acks – and 1 more" in names
+    for form in ("text", "markdown"):
+        text = call(setups, "throughput", "--format", form).output
+        assert "setup" not in text and "threads: concurrency 2, seconds 0.02" in text
+
+
+def test_as_json_a_series_says_its_cell_and_what_it_differs_in(setups: Path) -> None:
+    series = data(call(setups, "throughput", "--scenario", "tiny", "--format", "json"))["series"]
+    assert len({each["cell"] for each in series}) == 6
+    assert {tuple(each["differs"].items()) for each in series} == {
+        (("workers.concurrency", workers), ("workload.0.kwargs.seconds", seconds))
+        for workers, seconds in (("4", "0.02"), ("4", "0.05"), ("2", "0.02"))
+    }
+
+
+def test_a_series_that_is_alone_with_its_settings_differs_in_nothing(nights: Path) -> None:
+    found = histories.of(store.list_runs(nights), "throughput")
+    assert [(wording.name(found, each), each.differs) for each in found.series] == [
+        ("gevent", {}), ("threads", {}),
+    ]  # fmt: skip
+
+
+def test_one_group_of_workers_and_several_are_held_against_each_other(nights: Path) -> None:
+    one, _ = histories.of(store.list_runs(nights), "throughput").series
+    (group,) = one.cell.setup.fleet
+    more = replace(one.cell.setup, fleet=(group, replace(group, concurrency=9)))
+    alone, both = histories._differing([one, replace(one, cell=replace(one.cell, setup=more))])
+    assert not any(path.startswith(("fleet.0.", "workers.")) for path in both)
+    assert (alone["fleet.1.concurrency"], both["fleet.1.concurrency"]) == ("–", "9")
+
+
+def test_setups_of_which_nothing_is_known_to_differ_are_numbered(setups: Path) -> None:
+    found = histories.of(store.list_runs(setups), "throughput", "other")
+    unknown = replace(found, series=tuple(replace(each, differs={}) for each in found.series))
+    names = [wording.name(unknown, each) for each in unknown.series]
+    assert [name for name in names if "gevent" in name] == ["gevent: setup 1 of 2", "gevent: setup 2 of 2"]
+
+
+def test_what_tells_most_apart_comes_first_and_a_name_stays_short(setups: Path) -> None:
+    rows = [{"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "c": "2"}, {"a": "2", "b": "3", "c": "1"}]
+    assert histories._telling_first(["a", "b", "c"], rows) == ["b", "a", "c"]
+    found = histories.of(store.list_runs(setups), "throughput", "other")
+    first = replace(found.series[0], differs={"workload.0.args.0": "x" * 99, "host.memory": str(2**33)})
+    name = wording.name(replace(found, series=(first, *found.series[1:])), first)
+    assert name.endswith(f": args 0 {'x' * 39}…, memory 8 GiB")
 
 
 def test_runs_of_another_format_are_counted_and_passed_over(nights: Path, tmp_path: Path) -> None:
@@ -261,6 +357,35 @@ def test_a_label_has_a_place_or_is_left_out() -> None:
     assert found([], 4) == []
 
 
+def test_a_long_title_is_two_lines_that_fit_and_tell_it_apart() -> None:
+    assert draw_history.title("gevent", 30) == "gevent"
+    assert draw_history.title("nightly: gevent: concurrency 4, seconds 0.02", 30) == (
+        "nightly: gevent: concurrency\n4, seconds 0.02"
+    )
+    long = draw_history.title("nightly-mail-of-the-shop: threads: concurrency 4, seconds 0.02", 30)
+    assert long == "nightly-mail-of…shop: threads:\nconcurrency 4, seconds 0.02"
+    assert draw_history.title("x" * 99, 30) == f"{'x' * 15}…{'x' * 14}\n{'x' * 30}"
+
+
+def test_titles_of_panels_are_not_written_over_each_other(nights: Path) -> None:
+    found = histories.of(store.list_runs(nights), "throughput")
+    wide = replace(found.series[0], scenario="a_scenario_with_a_long_name_" * 4)
+    other = replace(wide, scenario="and_$_another_$_with_a_long_name_" * 4)
+    with sheet.style():
+        figure = draw_history.history_figure(replace(found, series=(wide, other) * 6))
+        figure.draw_without_rendering()
+        boxes = [axes._left_title.get_window_extent() for axes in figure.axes]
+    assert len(boxes) == 12
+    assert all(box.x1 <= figure.bbox.x1 for box in boxes)
+    assert all(left.x1 < right.x0 or right.x0 < left.x0 for left, right in pairwise(boxes))
+
+
+def test_dates_and_numbers_of_the_table_stay_on_one_line(nights: Path) -> None:
+    page = Path(call(nights, "throughput", "--format", "html").output.strip()).read_text(encoding="utf-8")
+    assert "white-space: nowrap" in page[page.index("tbody td:nth-child") :].splitlines()[0]
+    assert "5.6.3\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}5.7.0" in page
+
+
 def test_an_interval_that_is_cut_off_ends_in_a_triangle(nights: Path) -> None:
     found = histories.of(store.list_runs(nights), "throughput")
 
@@ -295,10 +420,14 @@ def test_a_half_written_run_counts_with_the_trials_it_has(tmp_path: Path) -> Non
 def test_what_cannot_be_followed_is_said(nights: Path, tmp_path: Path) -> None:
     for words, told in (
         (["througput"], "Did you mean 'throughput'"),
+        (["p95"], "Did you mean p95(response), p95(wait), p95(service), p95(lateness), p95(broker_wait) …?"),
+        (["Mak"], "Did you mean makespan?"),
+        (["speed"], "p999, mean, max of lateness, broker_wait"),
         (["throughput", "--scenario", "nighly"], "Did you mean 'nightly'"),
         (["capacity"], "No whole run has capacity."),
     ):
         done = call(nights, *words)
         assert isinstance(done.exception, errors.UsageError)
         assert told in f"{done.exception.message} {done.exception.hint}"
+        assert len(done.exception.hint) < 300
     assert isinstance(call(tmp_path / "nothing", "throughput").exception, errors.UsageError)
