@@ -100,8 +100,8 @@ def check(
     """
     check_metrics(metrics)
     _check_sides(base, head, baseline, force=force)
-    files = Files(junit=junit, markdown=markdown)
     scenarios = load([file], variants=_sides(base, head))
+    files = Files(junit=junit, markdown=markdown)
     from bench.report import ci, comparison  # take a second: mistakes of a scenario need not wait for it
     from bench.run import session
 

@@ -143,6 +143,13 @@ def test_what_could_not_be_measured_is_in_every_file(
     assert "because of" in case.attrib["message"]
 
 
+def test_a_mistake_of_the_scenario_leaves_no_empty_file(world: World, call: Call) -> None:
+    Path("s.yaml").write_text(ASKED + "sorce: x\n")
+    done = call("check", "s.yaml", "--base", ".", "--junit", "j.xml")
+    assert isinstance(done.exception, errors.ScenarioError)
+    assert not Path("j.xml").exists()
+
+
 def test_an_interrupted_check_leaves_whole_files(
     world: World, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
