@@ -212,6 +212,7 @@ def _in_turn(asked: Question, results: Path) -> tuple["Comparison", "Run"]:
 def _against(name: str, asked: Question, results: Path, *, force: bool) -> tuple["Comparison", "Run"]:
     """What is here, as many blocks of it as the baseline has, against the baseline."""
     from bench import baselines, compare, plan
+    from bench.report import comparison
 
     kept = baselines.find(results, name)
     blocks = max((result.block for result in kept.results()), default=0)
@@ -219,9 +220,8 @@ def _against(name: str, asked: Question, results: Path, *, force: bool) -> tuple
     try:
         differences = compare.runs(kept, target, metrics=asked.metrics).matched.differences
         if differences and not force:
-            told = ", ".join(f"{d.path} {d.base} → {d.candidate}" for d in differences)
             raise EnvironmentFault(
-                f"The baseline {name} was measured with something else: {told}.",
+                f"The baseline {name} was measured with something else: {comparison.differing(differences)}.",
                 "Measure a new one (celery-bench baseline save), or say --force, and the verdict says so.",
             )
     except UsageError as error:

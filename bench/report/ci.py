@@ -98,9 +98,9 @@ def _by_reason(found: Comparison, checks: Sequence[Check]) -> dict[str, list[str
 
 def forced(whole: Verdict, found: Comparison) -> Verdict:
     """The verdict against a baseline that was measured with something else, which it says."""
-    if not found.matched.differences:
+    told = comparison.differing(found.matched.differences)
+    if not told:
         return whole
-    told = ", ".join(f"{d.path} {d.base} → {d.candidate}" for d in found.matched.differences)
     return replace(
         whole, text=f"{whole.text} Forced: {found.base} was measured with something else ({told})."
     )

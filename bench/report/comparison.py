@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench import model, units
 from bench.compare import BETTER, SAME, UNDECIDED, VERDICTS, WORSE, Check, Comparison
+from bench.compare.sides import Difference
 from bench.measured import COUNTS
 from bench.report import labels, markdown
 
@@ -61,6 +62,11 @@ def cell_name(found: Comparison, check: Check) -> str:
     if len({pair.scenario for pair in pairs}) > 1:
         words.insert(0, check.pair.scenario)
     return ": ".join(words) or (found.candidate if found.by else ONLY)
+
+
+def differing(differences: Sequence[Difference]) -> str:
+    """What else is not the same: ``host.cores 2 → 8, versions.celery 5.6.3 → 5.7.0``."""
+    return ", ".join(f"{d.path} {d.base} → {d.candidate}" for d in differences)
 
 
 def rows(found: Comparison) -> list[CheckRow]:
