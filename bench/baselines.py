@@ -13,6 +13,8 @@ from bench.errors import UsageError
 from bench.store import Run
 
 FOLDER = "baselines"
+BASELINE_OF = "baseline_of"
+"""In run.json of a baseline: the run whose numbers it keeps."""
 
 
 def save(run: Run, results: Path, name: str, *, replace: bool = False) -> Run:
@@ -34,7 +36,7 @@ def save(run: Run, results: Path, name: str, *, replace: bool = False) -> Run:
     with disk.refusals(home):
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=home) as work:
-            kept = store.create(Path(work), name, {**run.meta, "baseline_of": run.name})
+            kept = store.create(Path(work), name, {**run.meta, BASELINE_OF: run.name})
             shutil.copyfile(run.path / store.LINES, kept.path / store.LINES)
             disk.put(kept.path, home / name)
     return find(results, name)

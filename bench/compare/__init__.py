@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench import gate, speed, units
+from bench.baselines import BASELINE_OF
 from bench.compare.checks import BESIDES, checks
 from bench.compare.checks import BETTER as BETTER
 from bench.compare.checks import SAME as SAME
@@ -109,7 +110,8 @@ def _doubts(base: Run, candidate: Run, differences: Sequence[Difference]) -> tup
     """Trials of two sessions did not run close together, so what the host did to each does not cancel."""
     advice = "Compare within one run: name both as variants, or use celery-bench check."
     found = [Doubt(kind="other-session", text=_drift(base, candidate), advice=advice)]
-    for run in (base, candidate):
+    kept = any(BASELINE_OF in run.meta for run in (base, candidate))  # with it only as many are measured
+    for run in () if kept else (base, candidate):
         done = len(run.results())
         if done < run.planned:
             text = f"Of {run.name} {done} of {units.plural(run.planned, 'trial')} are there."

@@ -91,7 +91,7 @@ def _by_reason(found: Comparison, checks: Sequence[Check]) -> dict[str, list[str
     reasons: dict[str, list[str]] = {}
     for check in checks:
         cells = reasons.setdefault(check.why, [])
-        name = comparison.of_cell(found, check).removeprefix(" of ")
+        name = comparison.one_of_several(found, check)
         cells += [name] if name not in cells else []
     return reasons
 

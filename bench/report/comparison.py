@@ -155,14 +155,15 @@ def summary(found: Comparison) -> str:
     return " ".join(words) or "Nothing was measured on both sides."
 
 
-def of_cell(found: Comparison, check: Check) -> str:
-    """`` of gevent`` where there are several cells, else nothing."""
+def one_of_several(found: Comparison, check: Check) -> str:
+    """The cell's name where there are several, else nothing."""
     cell = cell_name(found, check)
-    return "" if cell in (ONLY, found.candidate) else f" of {cell}"
+    return "" if cell in (ONLY, found.candidate) else cell
 
 
 def _named(found: Comparison, check: Check) -> str:
-    return f"{labels.metric_text(check.metric)}{of_cell(found, check)} {change(check)}"
+    cell = one_of_several(found, check)
+    return f"{labels.metric_text(check.metric)}{f' of {cell}' if cell else ''} {change(check)}"
 
 
 def how(found: Comparison) -> str:

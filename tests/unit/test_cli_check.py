@@ -343,6 +343,13 @@ def test_a_baseline_of_half_a_run_is_told(world: World, call: Call) -> None:
     assert done.exit_code == errors.EXIT_OK and "3 of 5 trials" in done.stderr
 
 
+def test_a_check_with_as_few_blocks_as_its_baseline_is_whole(world: World, call: Call) -> None:
+    assert call("run", "s.yaml", "--no-report", "--repeats", "3").exit_code == errors.EXIT_OK
+    call("baseline", "save", "latest", "main")
+    done = call("check", "s.yaml", "--baseline", "main", "--metric", "throughput", "--json")
+    assert [doubt["kind"] for doubt in json.loads(done.stdout)["doubts"]] == ["other-session"]
+
+
 def test_a_folder_of_the_same_name_hides_no_baseline(world: World, call: Call) -> None:
     saved(call)
     Path("main").mkdir()
