@@ -13,7 +13,8 @@ from typing import Any
 from bench.errors import EnvironmentFault
 from bench.units import hide_password
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where there is no more room."""
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise EnvironmentFault(
                 f"the disk under {path} is full",
                 "Finished trials are safe. Free some room, then go on with: celery-bench run --resume RUN",

@@ -1,7 +1,8 @@
 """What stops the program: one sentence of what, one of what to do, and the exit code of the command.
 
 Exit codes of every verb: 0 ok, 1 bug, 2 bad scenario or usage, 3 environment, 4 a trial failed,
-5 gate failed or regression, 6 inconclusive, 130 interrupted.
+5 gate failed or regression, 6 inconclusive, 130 interrupted, 141 nobody read the output
+to its end.
 """
 
 EXIT_OK = 0

@@ -3,6 +3,8 @@
 Everything heavy is imported inside the verb that needs it, so that ``--help`` answers at once.
 """
 
+import errno
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,7 +13,8 @@ from types import FrameType
 import click
 
 from bench.cli import baseline, beliefs, check, compare, export, history, look, plan, prepare, run, tune
-from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, BenchError
+from bench.disk import FULL
+from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, BenchError, EnvironmentFault
 
 HELP = """\b
   celery-bench doctor              is this machine fit to measure on?
@@ -27,13 +30,34 @@ HELP = """\b
 EXIT_CODES = """\b
 Exit codes: 0 ok, 1 bug, 2 bad scenario or usage, 3 environment (no broker, missing
 package, disk full), 4 a trial failed, 5 gate failed or regression, 6 inconclusive,
-130 interrupted."""
+130 interrupted, 141 nobody read the output to its end (as in `… | head`)."""
+
+READER_GONE = 128 + signal.SIGPIPE
+"""As a shell says it of other programs: ``… | head`` has read enough, and the verdict was not printed."""
 
 folder = click.Path(path_type=Path, file_okay=False)
 
 
+class _Verbs(click.Group):
+    def invoke(self, ctx: click.Context) -> None:
+        """A verb; when nobody reads what it prints, or the disk that takes it is full, that is no bug."""
+        try:
+            super().invoke(ctx)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, *FULL):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno == errno.EPIPE:
+                sys.exit(READER_GONE)
+            raise EnvironmentFault(
+                "the disk that this is written to is full", "Free some room, then try again."
+            ) from error
+
+
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
 )
 @click.version_option(package_name="celery-bench")
 @click.option("--results", default="results", show_default=True, type=folder, help="Where runs are kept.")
@@ -95,8 +119,6 @@ def main() -> None:
         if error.hint:
             click.echo(error.hint, err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.exit(EXIT_OK)
     except Exception:
         import traceback
 

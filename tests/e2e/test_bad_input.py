@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,20 @@ def test_a_user_with_packages_called_like_ours(shell, tiny):
         (shell.folder / name / "__init__.py").write_text("raise SystemExit('the user has this name too')\n")
     (shell.folder / "celery.py").write_text("raise SystemExit('the user has this name too')\n")
     assert shell.run("run", tiny, "--repeats", "1", "--no-report").returncode == 0
+
+
+def test_a_reader_that_has_read_enough_is_no_bug_and_no_verdict(shell):
+    process = shell.start("schema")
+    process.stdout.close()
+    assert process.wait(30) == 141
+    assert process.stderr.read() == ""
+
+
+def test_output_to_a_full_disk(shell):
+    command = [sys.executable, "-m", "bench.cli", "schema"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, env=shell.env, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert done.stderr == "error: the disk that this is written to is full\nFree some room, then try again.\n"
