@@ -78,16 +78,14 @@ class Checking:
         by_pair: dict[tuple[str, str], list[Check]] = {}
         for check in found.checks:
             by_pair.setdefault(check.pair.cells, []).append(check)
+        open_: set[str] = set()
         for pair, checks in by_pair.items():
             left = [c for c in checks if not c.is_uncomputed]
             if any(c.verdict == compare.WORSE for c in checks) or (left and all(c.passes for c in left)):
                 for check in checks:
                     self._settled.setdefault((pair, check.metric), check)
+            elif left and all(checks[0].pair.trials) and (pair, checks[0].metric) not in self._settled:
+                open_.update(pair)
         kept = tuple(self._settled.get((c.pair.cells, c.metric), c) for c in found.checks)
         self.comparison = replace(found, checks=kept)
-        open_ = {
-            pair
-            for pair, checks in by_pair.items()
-            if (pair, checks[0].metric) not in self._settled and all(checks[0].pair.trials)
-        }
-        return {cell for pair in open_ for cell in pair}
+        return open_

@@ -105,6 +105,14 @@ def test_only_what_is_open_is_measured_again_and_with_fresh_blocks() -> None:
     assert [trial.position for trial in run.done] == list(range(1, len(run.done) + 1))
 
 
+def test_what_no_trial_gives_is_not_waited_for() -> None:
+    """A percentile of too few tasks, asked for alone."""
+    checking, run = check(slower(0.5), seed=1, metrics=["p99(response)"])
+    assert len(run.done) == 2 * LOOKS[0]
+    assert checking.comparison is not None
+    assert [found.is_uncomputed for found in checking.comparison.checks] == [True]
+
+
 def test_when_time_is_over_what_there_is_is_judged() -> None:
     calls = iter(range(1000))
     checking, _run = check(slower(0.0), 3, expired=lambda: next(calls) > 7)
