@@ -91,13 +91,14 @@ class Series:
 class History:
     """``metric`` over the ``runs`` runs that measured it, cells with a change of level first. ``lone`` cells
     were measured in one run only; ``quick`` more runs were left out, and ``damaged`` ones, which cannot be
-    read.
+    read. Of the ``unfinished`` ones trials are missing: their points rest on fewer.
     """
 
     metric: str
     runs: int
     quick: int
     damaged: int
+    unfinished: int
     lone: int
     series: tuple[Series, ...]
 
@@ -117,11 +118,13 @@ def of(runs: Sequence[Run], metric: str, scenario: str = "") -> History:
     several = {key: points for key, points in found.items() if len(points) > 1}
     alpha = ALPHA / max(1, sum(len(points) >= LEAST for points in several.values()))
     series = [_series(metric, name, points, alpha) for (name, *_), points in several.items()]
+    counted = {point.run for points in found.values() for point, *_ in points}
     return History(
         metric=metric,
-        runs=len({point.run for points in found.values() for point, *_ in points}),
+        runs=len(counted),
         quick=len(asked) - len(whole),
         damaged=sum(results is None for _, results in whole),
+        unfinished=sum(run.name in counted and len(results or []) < run.planned for run, results in whole),
         lone=len(found) - len(several),
         series=tuple(sorted(_told_apart(series), key=lambda each: not each.changes)),
     )

@@ -198,7 +198,7 @@ def _in_turn(asked: Question, results: Path) -> tuple["Comparison", "Run"]:
             "There is nothing to compare.",
             "Name --base, --baseline, or at least two `variants` in the scenario.",
         )
-    target = _run(asked, results)
+    target = _run(asked, results, blocks=LOOKS[0])
     began = time.monotonic()
     checking = Checking(
         target, asked.scenario, by="variant", baseline=base, seed=asked.seed, metrics=asked.metrics,
@@ -216,7 +216,7 @@ def _against(name: str, asked: Question, results: Path, *, force: bool) -> tuple
 
     kept = baselines.find(results, name)
     blocks = max((result.block for result in kept.results()), default=0)
-    target = _run(asked, results)
+    target = _run(asked, results, blocks=blocks)
     try:
         differences = compare.runs(kept, target, metrics=asked.metrics).matched.differences
         if differences and not force:
@@ -238,12 +238,14 @@ def _against(name: str, asked: Question, results: Path, *, force: bool) -> tuple
     return compare.runs(kept, target, metrics=asked.metrics, margin=asked.margin), target
 
 
-def _run(asked: Question, results: Path) -> "Run":
+def _run(asked: Question, results: Path, *, blocks: int) -> "Run":
+    """A run that is whole after so many blocks, however many repeats the scenario has elsewhere."""
     from bench import store
     from bench.run import session
 
     command = ["celery-bench", *sys.argv[1:]]
-    meta = session.describe([asked.scenario], seed=asked.seed, quick=False, command=command)
+    scenario = replace(asked.scenario, repeats=blocks)
+    meta = session.describe([scenario], seed=asked.seed, quick=False, command=command)
     return store.create(results, None, meta)
 
 

@@ -115,6 +115,11 @@ def summary(found: History) -> str:
     words = [*_followed(found)] if found.series else [LONE]
     if found.quick:
         words.append(f"{units.plural(found.quick, 'quick run')} {_be(found.quick)} left out.")
+    if found.unfinished:
+        are, their = ("is", "its") if found.unfinished == 1 else ("are", "their")
+        words.append(
+            f"{units.plural(found.unfinished, 'run')} {are} unfinished: {their} points rest on fewer trials."
+        )
     return " ".join(words)
 
 
@@ -208,6 +213,7 @@ def as_json(found: History) -> dict[str, Any]:
         "metric": found.metric,
         "runs": found.runs,
         "quick_runs_left_out": found.quick,
+        "unfinished_runs": found.unfinished,
         "cells_in_one_run_only": found.lone,
         "series": [_series_json(found, series) for series in found.series],
     }

@@ -104,6 +104,17 @@ def test_as_text(nights: Path) -> None:
     assert "8 runs since 2026-09-09" in text and "16 runs since 2026-09-01" in text
 
 
+def test_an_unfinished_run_counts_and_is_told(tmp_path: Path) -> None:
+    for number in range(3):
+        keep(tmp_path / "results", number)
+    lines = tmp_path / "results" / "night-01" / store.LINES
+    lines.write_bytes(b"".join(lines.read_bytes().splitlines(keepends=True)[:-1]))
+    found = data(call(tmp_path / "results", "throughput", "--format", "json"))
+    assert (found["runs"], found["unfinished_runs"]) == (3, 1)
+    told = " ".join(call(tmp_path / "results", "throughput").output.split())
+    assert "1 run is unfinished: its points rest on fewer trials." in told
+
+
 def test_less_is_better_of_a_time(nights: Path) -> None:
     (change,) = data(call(nights, "makespan", "--format", "json"))["series"][0]["changes"]
     assert change["verdict"] == "worse" and change["ratio"] > 1
