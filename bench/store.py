@@ -63,8 +63,9 @@ class Run:
 
     @property
     def planned(self) -> int:
-        """How many trials its scenarios ask for."""
-        return sum(len(scenario.cells) * scenario.repeats for scenario in self.scenarios)
+        """How many trials its scenarios ask for; a search asks for those of its confirmation only."""
+        asked = self.scenarios[1:] if "tune" in self.meta else self.scenarios
+        return sum(len(scenario.cells) * scenario.repeats for scenario in asked)
 
     def results(self) -> list[TrialResult]:
         """Every finished trial in the order they ran; of a trial that was run again, the later one.

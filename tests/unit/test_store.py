@@ -140,6 +140,13 @@ def test_another_format_is_refused(run: store.Run) -> None:
     assert store.list_runs(run.path.parent) == []
 
 
+def test_a_search_asks_for_its_confirmation_only(tmp_path: Path) -> None:
+    search = store.create(tmp_path, "search", meta(tune={}))
+    assert search.planned == 0
+    search.add(replace(SCENARIO, name="confirmed", repeats=3))
+    assert search.planned == 3 * len(SCENARIO.cells)
+
+
 def test_names(tmp_path: Path) -> None:
     names = [store.create(tmp_path, None, meta()).name for _ in range(3)]
     assert names[0].endswith("-quick") and names[1:] == [f"{names[0]}-2", f"{names[0]}-3"]
