@@ -1,6 +1,8 @@
 """What several verbs share: scenarios from files, a run on the screen, options with units."""
 
+import errno
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +104,12 @@ def tell(found: Any, words: Any, form: str, page: Callable[[], Path]) -> None:
 def console(*, stderr: bool = False) -> Any:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            """Nobody reads any more: the group of verbs says what that comes to."""
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    return Terminal(stderr=stderr, highlight=False)
 
 
 def echo_json(data: object) -> None:

@@ -200,8 +200,9 @@ def test_a_user_with_packages_called_like_ours(shell, tiny):
     assert shell.run("run", tiny, "--repeats", "1", "--no-report").returncode == 0
 
 
-def test_a_reader_that_has_read_enough_is_no_bug_and_no_verdict(shell):
-    process = shell.start("schema")
+@pytest.mark.parametrize("verb", ["schema", "doctor"], ids=["plain", "tables"])
+def test_a_reader_that_has_read_enough_is_no_bug_and_no_verdict(shell, verb):
+    process = shell.start(verb)
     process.stdout.close()
     assert process.wait(30) == 141
     assert process.stderr.read() == ""
