@@ -5,6 +5,8 @@ Exit codes of every verb: 0 ok, 1 bug, 2 bad scenario or usage, 3 environment, 4
 to its end.
 """
 
+import signal
+
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -13,6 +15,8 @@ EXIT_TRIAL_FAILED = 4
 EXIT_GATE_FAILED = 5
 EXIT_INCONCLUSIVE = 6
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 128 + signal.SIGPIPE
+"""As a shell says it of other programs: ``… | head`` has read enough, and the verdict was not printed."""
 
 
 class BenchError(Exception):

@@ -3,7 +3,6 @@
 Everything heavy is imported inside the verb that needs it, so that ``--help`` answers at once.
 """
 
-import errno
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ import click
 
 from bench.cli import baseline, beliefs, check, compare, export, history, look, plan, prepare, run, tune
 from bench.disk import FULL
-from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, BenchError, EnvironmentFault
+from bench.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_UNREAD, BenchError, EnvironmentFault
 
 HELP = """\b
   celery-bench doctor              is this machine fit to measure on?
@@ -32,9 +31,6 @@ Exit codes: 0 ok, 1 bug, 2 bad scenario or usage, 3 environment (no broker, miss
 package, disk full), 4 a trial failed, 5 gate failed or regression, 6 inconclusive,
 130 interrupted, 141 nobody read the output to its end (as in `… | head`)."""
 
-READER_GONE = 128 + signal.SIGPIPE
-"""As a shell says it of other programs: ``… | head`` has read enough, and the verdict was not printed."""
-
 folder = click.Path(path_type=Path, file_okay=False)
 
 
@@ -44,11 +40,12 @@ class _Verbs(click.Group):
         try:
             super().invoke(ctx)
         except OSError as error:
-            if error.errno not in (errno.EPIPE, *FULL):
+            unread = isinstance(error, BrokenPipeError)
+            if not unread and error.errno not in FULL:
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if error.errno == errno.EPIPE:
-                sys.exit(READER_GONE)
+            if unread:
+                sys.exit(EXIT_UNREAD)
             raise EnvironmentFault(
                 "the disk that this is written to is full", "Free some room, then try again."
             ) from error

@@ -1,8 +1,6 @@
 """What several verbs share: scenarios from files, a run on the screen, options with units."""
 
-import errno
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +105,7 @@ def console(*, stderr: bool = False) -> Any:
     class Terminal(Console):
         def on_broken_pipe(self) -> None:
             """Nobody reads any more: the group of verbs says what that comes to."""
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            raise BrokenPipeError
 
     return Terminal(stderr=stderr, highlight=False)
 
