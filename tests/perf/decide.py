@@ -1,8 +1,8 @@
 """Tuners replayed on the recorded grids of docs/perf-decide.jsonl: regret, time, inflation, violations.
 
-Of the blocks of a grid a third is what a search may draw from, a third gives the fresh trials of its
-confirmation, and a third values what was chosen; the best cell is named by all but the last. How the blocks
-are dealt is drawn anew for each replay. Searches get a third of the time that five blocks of the grid take.
+One half of the blocks of a grid names the best cell, the other half values it and what was chosen. Of the
+first half a search may draw from one part, and the other gives the fresh trials of its confirmation. How the
+blocks are dealt is drawn anew for each replay. Searches get a third of the time that five blocks of the grid take.
 
 What the host did to a whole block (minutes apart from the next) is taken out of throughput and CPU first:
 trials of a search follow each other within minutes, and reported and valued numbers are of the same minutes.
@@ -185,11 +185,11 @@ class Outcome:
 
 
 def dealt(grid: Grid, rng: random.Random) -> tuple[list[int], list[int], list[int]]:
-    """The blocks in three lots."""
+    """The blocks in three lots: of a search, of its confirmation, and the half that values."""
     blocks = sorted({b for by_block in grid.trials.values() for b in by_block})
     rng.shuffle(blocks)
-    third = len(blocks) // 3
-    return blocks[:third], blocks[third : 2 * third], blocks[2 * third :]
+    half = len(blocks) // 2
+    return blocks[: half // 2], blocks[half // 2 : half], blocks[half:]
 
 
 def replay(grid: Grid, strategy: str, seed: int) -> Outcome:
