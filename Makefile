@@ -44,6 +44,7 @@ perf-gate: $(READY)  ## how often a check errs and what it finds (hours; started
 perf-decide: $(READY)  ## how good tuned settings and plans are (hours; started again it goes on)
 	$(BIN)/python tests/perf/grids.py
 	$(BIN)/python tests/perf/decide.py
+	$(BIN)/python tests/perf/known.py
 	$(BIN)/python tests/perf/sizes.py
 
 docs: $(READY)  ## write the generated parts of docs/ again

@@ -53,7 +53,8 @@ def format_duration(seconds: float) -> str:
     if abs(seconds) >= 120:
         minutes, rest = divmod(round(seconds), 60)
         hours, minutes = divmod(minutes, 60)
-        return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+        parts = ((hours, "h"), (minutes, "min")) if hours else ((minutes, "min"), (rest, "s"))
+        return " ".join(f"{number} {unit}" for number, unit in parts if number)
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if abs(seconds) >= scale * 0.9995:
             return f"{_digits(seconds / scale)} {unit}"

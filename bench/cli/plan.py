@@ -134,7 +134,9 @@ def _rate(text: str) -> float:
     from bench import units
 
     rate = _parsed(units.rate, text, "--rate 500/s")
-    if not 0 < rate < float("inf"):
+    if rate == float("inf"):
+        raise UsageError(f"No workers get through {text}.", "Write how many tasks come: --rate 500/s")
+    if not rate > 0:
         raise UsageError(f"A rate of {text} needs no workers.", "Write how many tasks come: --rate 500/s")
     return rate
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMED = 6
-"""Points of the front that are called by name."""
+ROOM = 1.1
+"""Times the largest value that an axis ends at."""
 
 
 def _pool(found: Tuned, cell: str) -> str:
@@ -46,7 +46,8 @@ def front_figure(found: Tuned) -> "Figure":
     handles = [sheet.handle(pool, marker="o", ms=6, color=palette.pool_colour(pool)) for pool in pools]
     if any(each.chance < SURE for each in found.shown):
         handles.append(sheet.handle("condition not surely kept", marker="x", ms=5, color=palette.FAINT))
-    handles.append(sheet.handle("Pareto front", color=palette.INK, lw=1))
+    if any(each.chance >= SURE for each in found.shown):
+        handles.append(sheet.handle("Pareto front", color=palette.INK, lw=1))
     sheet.legend(figure, handles)
     return figure
 
@@ -65,6 +66,8 @@ def _all_have(found: Tuned, metric: str) -> bool:
 def _front_panel(axes: "Axes", found: Tuned, metric: str, *, named: bool) -> None:
     from matplotlib.ticker import MultipleLocator
 
+    most = max(each.metrics[metric] for each in found.shown)
+    axes.set_xlim(0, ROOM * most)
     for each in found.shown:
         kept = each.chance >= SURE
         look: dict[str, Any] = {"marker": "o" if kept else "x", "ms": 6 if kept else 5, "alpha": 0.85}
@@ -86,12 +89,9 @@ def _front_panel(axes: "Axes", found: Tuned, metric: str, *, named: bool) -> Non
     axes.set_xlabel(f"{figures.figure_title(metric)} ({figures.is_better(metric)})")
     sheet.human(axes.xaxis, metric)
     if metric == "memory":
-        axes.xaxis.set_major_locator(
-            MultipleLocator(_round_size(max(s.metrics[metric] for s in found.shown)))
-        )
+        axes.xaxis.set_major_locator(MultipleLocator(_round_size(most)))
     _goal_axis(axes.yaxis, found)
-    axes.margins(0.08)
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, ROOM * max(each.value for each in found.shown))
     axes.grid(visible=True)
 
 
@@ -111,17 +111,20 @@ def _say(axes: "Axes", x: float, y: float, text: str) -> None:
 
 
 def _line(found: Tuned, metric: str) -> list[Shown]:
-    """The candidates no other beats in both, from the least of the metric on."""
+    """The candidates that keep the conditions and that no other such beats in both, from the least of the
+    metric on.
+    """
     out: list[Shown] = []
     sign = found.goal.sign
-    for each in sorted(found.shown, key=lambda s: (s.metrics[metric], -sign * s.value)):
+    fit = [each for each in found.shown if each.chance >= SURE]
+    for each in sorted(fit, key=lambda s: (s.metrics[metric], -sign * s.value)):
         if not out or sign * each.value > sign * out[-1].value:
             out.append(each)
     return out
 
 
 def path_figure(found: Tuned) -> "Figure":
-    """Each trial of the search a dot, in the order they ran; a line for what led after it."""
+    """Each trial of the search a dot, in the order they ran; a line for the candidate that had done best."""
     figure, grid = sheet.grid(1, 2.8)
     axes = grid[0][0]
     for step in found.steps:
@@ -138,11 +141,12 @@ def path_figure(found: Tuned) -> "Figure":
     axes.set_ylabel(tuned_words.better_text(found))
     sheet.whole_numbers(axes.xaxis)
     _goal_axis(axes.yaxis, found)
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, ROOM * max((step.value for step in found.steps if step.value is not None), default=1.0))
+    axes.set_xlim(0.5, len(found.steps) + 0.5)
     axes.grid(visible=True, axis="y")
     pools = dict.fromkeys(_pool(found, step.cell) for step in found.steps)
     handles = [sheet.handle(pool, marker="o", ms=6, color=palette.pool_colour(pool)) for pool in pools]
-    handles.append(sheet.handle("the leader's mean", color=palette.INK, lw=1.3))
+    handles.append(sheet.handle("best mean so far", color=palette.INK, lw=1.3))
     sheet.legend(figure, handles)
     return figure
 

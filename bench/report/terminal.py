@@ -272,4 +272,5 @@ def _closing_line(session: _Session, interrupted: bool) -> Text:
     took = units.format_duration(round(session._clock() - session._began))
     failed = f", {session.failed} failed" if session.failed else ""
     start = "Interrupted: " if interrupted else ""
-    return Text(f"{start}{session.done} of {units.plural(session.total, 'trial')} done in {took}{failed}.")
+    total = session.total if interrupted else session.done  # of a search one only knew at most how many
+    return Text(f"{start}{session.done} of {units.plural(total, 'trial')} done in {took}{failed}.")

@@ -9,7 +9,6 @@ from bench import model, units
 from bench.report import commands, labels, markdown, tuned_words
 from bench.report import grids as tables_of
 from bench.report.phases import Grid
-from bench.report.tuned_words import BESIDES
 from bench.search.goal import SURE
 from bench.search.tuned import CONFIRMED, Shown, Tuned
 
@@ -20,19 +19,21 @@ MOST_ROWS = 12
 
 
 def ordered(found: Tuned) -> list[Shown]:
-    """What was tried, best first; what breaks a condition last."""
-    return sorted(found.shown, key=lambda each: (each.chance < SURE, -found.goal.sign * each.value))
+    """What was tried, what is expected to be best first; what breaks a condition last."""
+    return sorted(found.shown, key=lambda each: (each.chance < SURE, -found.goal.sign * each.expected))
 
 
 def grids(found: Tuned) -> list[Grid]:
     """What the fresh trials gave, and what the search saw of every candidate that was tried, best first."""
-    columns = (tuned_words.metric_text(found), "trials", *(labels.metric_text(m) for m in BESIDES), "")
+    besides = [labels.metric_text(metric) for metric in tuned_words.besides(found)]
+    fresh = (tuned_words.metric_text(found), "trials", *besides, "")
+    seen = ("expected", *fresh)
     best = frozenset({tuned_words.name(found, found.advised)} if found.advised and found.has_advice else ())
     both = (
-        ("Fresh trials", tuple(_fresh(found))),
-        ("In the search, which flatters its winner", tuple(_seen(found))),
+        ("Fresh trials", fresh, tuple(_fresh(found))),
+        ("In the search, which flatters its winner", seen, tuple(_seen(found))),
     )
-    return [Grid(title=t, corner="", columns=columns, rows=rows, best=best) for t, rows in both if rows]
+    return [Grid(title=t, corner="", columns=c, rows=rows, best=best) for t, c, rows in both if rows]
 
 
 def _fresh(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -44,7 +45,8 @@ def _fresh(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
     for cell, role in roles.items():
         have = found.estimates[cell] if cell else {}
         if cell and (mine := have.get(found.goal.metric)):
-            values = (units.format_metric(m, have[m].point) if m in have else "" for m in BESIDES)
+            besides = tuned_words.besides(found)
+            values = (units.format_metric(m, have[m].point) if m in have else "" for m in besides)
             yield (
                 tuned_words.name(found, cell),
                 (tuned_words.number(found.goal.metric, mine), str(mine.n), *values, role),
@@ -53,22 +55,22 @@ def _fresh(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _seen(found: Tuned) -> Iterator[tuple[str, tuple[str, ...]]]:
     for each in ordered(found):
-        values = (units.format_metric(m, each.metrics[m]) if m in each.metrics else "" for m in BESIDES)
-        goal = units.format_metric(found.goal.metric, each.value)
-        yield tuned_words.name(found, each.cell), (goal, str(each.tries), *values, mark(found, each) or " ")
+        besides = tuned_words.besides(found)
+        values = (units.format_metric(m, each.metrics[m]) if m in each.metrics else "" for m in besides)
+        goal = (units.format_metric(found.goal.metric, number) for number in (each.expected, each.value))
+        yield tuned_words.name(found, each.cell), (*goal, str(each.tries), *values, mark(found, each) or " ")
 
 
 def mark(found: Tuned, each: Shown) -> str:
     """What is special about a candidate, in a word or two."""
     if found.has_advice and each.cell == found.advised:
         return "advised"
-    if each.cell == found.default:
-        return "default"
+    words = ["default"] if each.cell == found.default else []
     if each.chance < SURE:
-        return "not kept" if each.chance < 1 - SURE else "not sure"
-    if each.cell in found.contenders:
-        return "as good?"
-    return "front" if each.on_front else ""
+        words.append("not kept" if each.chance < 1 - SURE else "not sure")
+    elif not words and each.cell in found.contenders:
+        words.append("as good?")
+    return ", ".join([*words, *(["front"] if each.on_front else [])])
 
 
 def command(found: Tuned) -> commands.Command | None:
@@ -145,6 +147,7 @@ def as_json(found: Tuned) -> dict[str, Any]:
         },
         "strategy": found.strategy,
         "seconds": {"budget": found.budget, "spent": round(found.spent, 1)},
+        "fresh_blocks": found.blocks,
         "headline": tuned_words.headline(found),
         "advised": _cell_json(found, found.advised) if found.has_advice else None,
         "nearest": None if found.has_advice else _cell_json(found, found.advised),
@@ -162,8 +165,8 @@ def as_json(found: Tuned) -> dict[str, Any]:
         "doubts": [{"kind": d.kind, "text": d.text, "advice": d.advice} for d in tuned_words.doubts(found)],
         "missed": {text: None if math.isnan(v) else v for text, v in found.missed.items()},
         "tried": [
-            {"settings": dict(found.cells[s.cell].settings), "value": s.value, "trials": s.tries,
-             "chance": s.chance, "on_front": s.on_front, "metrics": dict(s.metrics)}
+            {"settings": dict(found.cells[s.cell].settings), "value": s.value, "expected": s.expected,
+             "trials": s.tries, "chance": s.chance, "on_front": s.on_front, "metrics": dict(s.metrics)}
             for s in ordered(found)
         ],
         "path": [

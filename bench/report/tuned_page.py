@@ -39,14 +39,15 @@ def _charts(found: Tuned) -> list[Chart]:
             name="front",
             title="What candidates give and what they cost",
             caption="Each dot is a candidate: the mean of its trials in the search. On the line no other"
-            " gives more for less.",
+            " that keeps the conditions gives more for less.",
             figure=lambda: draw_tuned.front_figure(found),
         ),
         Chart(
             name="path",
             title="The search, trial by trial",
-            caption="Each dot is a trial. The line is the mean of the candidate that led: what a search sees"
-            " of its winner is flattered, which is why fresh trials follow.",
+            caption="Each dot is a trial. The line is the mean of what had done best by then, conditions"
+            " first: what a search sees of its winner is flattered, which is why it decides by what is to be"
+            " expected (see the table), and why fresh trials follow.",
             figure=lambda: draw_tuned.path_figure(found),
         ),
     ]

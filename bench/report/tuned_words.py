@@ -10,6 +10,7 @@ from bench.measured import Doubt, Estimate
 from bench.report import figures, labels, tables
 from bench.search.fresh import Versus
 from bench.search.goal import COST
+from bench.search.tune import LEAST_BLOCKS
 from bench.search.tuned import BROKEN, CONFIRMED, NOTHING, SEARCHED, UNMET, Tuned
 
 MOST_NAMED = 4
@@ -18,6 +19,11 @@ OVER = 1.1
 OPEN = "not told apart"
 BESIDES = ("memory", "cpu_per_task")
 """Told with the goal."""
+
+
+def besides(found: Tuned) -> list[str]:
+    """What is told of a candidate besides the goal."""
+    return [metric for metric in BESIDES if metric != found.goal.metric]
 
 
 def title(found: Tuned) -> str:
@@ -68,7 +74,7 @@ def headline(found: Tuned) -> str:
     mine = found.estimates[found.advised].get(found.goal.metric)
     how = f": {metric_text(found)} {number(found.goal.metric, mine)}" if mine else ""
     sure = (
-        f" in {units.plural(found.blocks, 'fresh trial')}"
+        f" in {units.plural(mine.n if mine else found.blocks, 'fresh trial')}"
         if found.state == CONFIRMED
         else ", as the search saw it: not confirmed"
     )
@@ -88,15 +94,17 @@ def findings(found: Tuned) -> Iterator[str]:
     if found.advised == found.default:
         yield "It is what Celery does by default."
     mine = found.estimates[found.advised]
-    prices = [f"{number(m, mine[m])} {labels.metric_text(m)}" for m in BESIDES if m in mine]
+    prices = [f"{number(m, mine[m])} {labels.metric_text(m)}" for m in besides(found) if m in mine]
     if prices:
         yield f"It takes {labels.listed(prices)}."
     if found.goal.conditions:
         yield f"The chance that {_conditions(found)} {_holds(found)} is {_percent(found.chance)}."
     yield from _set(found)
+    again = f"celery-bench tune --resume {found.run}"
     if found.state == SEARCHED:
-        again = f"celery-bench tune --resume {found.run}"
         yield f"The numbers of a search flatter its winner: {again} confirms it."
+    elif found.blocks < LEAST_BLOCKS:
+        yield f"The confirmation was stopped before its {LEAST_BLOCKS} blocks: {again} completes it."
 
 
 def _set(found: Tuned) -> Iterator[str]:
@@ -108,8 +116,8 @@ def _set(found: Tuned) -> Iterator[str]:
         more = [f"{len(others) - MOST_NAMED} more"] if len(others) > MOST_NAMED else []
         yield (
             f"The search could not tell {labels.listed([*others[:MOST_NAMED], *more])} from {best}: of those"
-            f" that seemed to be within {MARGIN * 100:g} % of the best it took the cheapest (memory, then"
-            " CPU)."
+            f" that are expected to be within {MARGIN * 100:g} % of the best it took the cheapest (memory,"
+            " then CPU)."
         )
     if found.advised != found.searched:
         yield f"The search had named {best}; by the fresh trials this one is to be preferred."
@@ -134,18 +142,23 @@ def _unmet(found: Tuned) -> Iterator[str]:
     nearest = found.advised
     if nearest is None:
         return
-    yield f"Nearest is {name(found, nearest)}:"
+    places = "; ".join(_places(found))
+    yield f"Nearest is {name(found, nearest)}: {places}."
+
+
+def _places(found: Tuned) -> Iterator[str]:
+    """Where the nearest is by each condition."""
     for condition in found.goal.conditions:
         value = found.missed[condition.text]
         if math.isnan(value):
-            yield f"{condition.text}: {condition.metric} was not computed; it takes more tasks a trial."
+            yield f"{condition.text}: {condition.metric} was not computed, it takes more tasks a trial"
             continue
         seen = units.format_metric(condition.metric, value)
         off = abs(value / condition.limit - 1) if condition.limit else math.inf
         away = "short of" if condition.op.startswith(">") else "beyond"
         place = "inside" if condition.keeps(value) else away
         far = f", {off * 100:.0f} % {place} the limit" if math.isfinite(off) else ""
-        yield f"{condition.text}: {seen}{far}."
+        yield f"{condition.text}: {seen}{far}"
 
 
 def _against(found: Tuned, versus: Versus) -> str:
@@ -158,9 +171,7 @@ def _against(found: Tuned, versus: Versus) -> str:
     verdict = _verdict(found, versus)
     text = f"That is {ratio} the {metric_text(found)} of {other}: {verdict}."
     if verdict == OPEN and _ahead(found, versus.ratio) < 1 - MARGIN:
-        text += (
-            " It looks worse, and these blocks cannot tell: run both with more --repeats before you decide."
-        )
+        text += " It looks worse, and these blocks cannot tell: a longer --budget may."
     return text
 
 
@@ -189,7 +200,10 @@ def how(found: Tuned) -> str:
     text = f"{units.plural(measured, 'trial')} of {found.tried} of {candidates} ({found.strategy})"
     if found.blocks:
         text += f", then {units.plural(found.blocks, 'fresh block')} to confirm"
-    text += f": {units.format_duration(found.spent)} of {units.format_duration(found.budget)}."
+    text += (
+        f": {units.format_duration(found.spent)} of trials in a budget of"
+        f" {units.format_duration(found.budget)}."
+    )
     if found.spent > OVER * found.budget:
         text += " Trials took longer than was estimated; three fresh blocks are measured in any case."
     return text

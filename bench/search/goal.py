@@ -55,8 +55,8 @@ class Goal:
             return -math.inf
         return self.sign * math.log(found)
 
-    def ratio(self, score: float) -> float:
-        """How many times the metric is for this much more of the score."""
+    def value(self, score: float) -> float:
+        """The metric that has this score."""
         return math.exp(self.sign * score)
 
 

@@ -44,11 +44,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the search knows of a candidate it tried: means over its trials; ``chance`` of the conditions."""
+    """What the search knows of a candidate it tried: ``value`` and ``metrics`` are means over its trials;
+    ``expected`` is what the search decides by, in which blocks and (of a model) neighbours have a say;
+    ``chance`` of the conditions. ``on_front``: keeps them, and no other such gives more for less.
+    """
 
     cell: str
     tries: int
     value: float
+    expected: float
     metrics: Mapping[str, float]
     chance: float
     on_front: bool
@@ -215,13 +219,17 @@ def _shown(goal: Goal, found: Sequence[TrialResult], belief: Belief) -> tuple[Sh
         at = belief.cells.index(cell)
         rows.append(
             {"cell": cell, "tries": len(results), "value": fmean(numbers), "metrics": metrics,
-             "chance": float(belief.chance[at])}
+             "expected": goal.value(float(belief.mean[at])), "chance": float(belief.chance[at])}
         )  # fmt: skip
     latency = next((m for m in FRONT[:2] if rows and all(m in row["metrics"] for row in rows)), None)
     against = [m for m in (latency, "memory") if m and all(m in row["metrics"] for row in rows)]
-    points = [(-goal.sign * row["value"], *(row["metrics"][m] for m in against)) for row in rows]
-    front = _front(points)
-    return tuple(Shown(**row, on_front=on) for row, on in zip(rows, front, strict=True))
+    points = {
+        row["cell"]: (-goal.sign * row["value"], *(row["metrics"][m] for m in against))
+        for row in rows
+        if row["chance"] >= SURE
+    }
+    front = dict(zip(points, _front(list(points.values())), strict=True))
+    return tuple(Shown(**row, on_front=front.get(row["cell"], False)) for row in rows)
 
 
 def _front(points: Sequence[Sequence[float]]) -> list[bool]:

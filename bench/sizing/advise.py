@@ -139,7 +139,12 @@ def _check_idle(family: Family, model: Model, ask: Ask) -> None:
     """That the SLO is met where nothing waits for anything."""
     calm = Layout(nodes=1, concurrency=min(family.concurrencies), prefetch=1)
     slow = 0.05 * capacity(model, calm, ask.host.cores)
-    value = predict(model, calm, slow, ask.host.cores).metrics[ask.slo.metric]
+    metrics = predict(model, calm, slow, ask.host.cores).metrics
+    if ask.slo.metric not in metrics:
+        raise UsageError(
+            f"A plan does not foretell {ask.slo.metric}.", f"It can for one of {', '.join(metrics)}."
+        )
+    value = metrics[ask.slo.metric]
     if value < ask.slo.limit:
         return
     raise UsageError(

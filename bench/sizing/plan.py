@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.errors import UsageError
+from bench.grammar import text_of
 from bench.measured import Doubt
 from bench.sizing import advise, doubts, evidence, mix
 from bench.sizing.advise import Ask
@@ -103,11 +104,21 @@ def of(name: str, families: Sequence[Family], ask: Ask, cores: float, burst: Bur
         except UsageError as error:
             refused.append((family, error))
     if not plans:
-        raise refused[0][1]
+        raise _why_none(refused)
     plans.sort(key=lambda plan: (plan.layout.hosts, plan.memory or 0.0, plan.layout.nodes))
     return Plans(
         run=name, ask=ask, plans=tuple(plans), refused=tuple((f, error.message) for f, error in refused)
     )
+
+
+def _why_none(refused: Sequence[tuple[Family, UsageError]]) -> UsageError:
+    """The reason of all families, or that of each by its name."""
+    _, first = refused[0]
+    if len({error.message for _, error in refused}) == 1:
+        return first
+    called = (" ".join(map(text_of, family.settings.values())) or family.scenario for family, _ in refused)
+    each = [f"{name}: {error.message}" for name, (_, error) in zip(called, refused, strict=True)]
+    return UsageError(" ".join(each), first.hint)
 
 
 def _check_one_workload(families: Sequence[Family]) -> None:

@@ -1,8 +1,9 @@
 """Tuners replayed on the recorded grids of docs/perf-decide.jsonl: regret, time, inflation, violations.
 
 One half of the blocks of a grid names the best cell, the other half values it and what was chosen. Of the
-first half a search may draw from one part, and the other gives the fresh trials of its confirmation. How the
-blocks are dealt is drawn anew for each replay. Searches get a third of the time that five blocks of the grid take.
+first half three blocks give the fresh trials of a confirmation, and a search may draw from the others. How
+the blocks are dealt is drawn anew for each replay. Searches get a third of the time that five blocks of the
+grid take.
 
 What the host did to a whole block (minutes apart from the next) is taken out of throughput and CPU first:
 trials of a search follow each other within minutes, and reported and valued numbers are of the same minutes.
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import click
 import numpy as np
@@ -26,7 +27,7 @@ from bench import grammar
 from bench.measured import TrialResult
 from bench.model import Cell, Load, Scenario, Setup, TaskCall, Trial, Workers
 from bench.search import tuned
-from bench.search.tune import Tuning
+from bench.search.tune import LEAST_BLOCKS, Tuning
 from bench.store import Run
 
 REPLAYS = 30
@@ -136,6 +137,15 @@ def _cell(id: str, settings: dict[str, Any]) -> Cell:
     )
 
 
+class Lots(NamedTuple):
+    """Blocks that a search draws from, that its confirmation does, that name the best cell, that value."""
+
+    search: Sequence[int]
+    fresh: Sequence[int]
+    naming: Sequence[int]
+    value: Sequence[int]
+
+
 @dataclass
 class Replayed:
     """Stands for a stored run: trials are drawn from the grid instead of measured."""
@@ -143,9 +153,7 @@ class Replayed:
     grid: Grid
     meta: dict[str, Any]
     scenarios: tuple[Scenario, ...]
-    search: Sequence[int]
-    fresh: Sequence[int]
-    rng: random.Random
+    lots: Lots
     name: str = "replay"
     done: list[TrialResult] = field(default_factory=list)
 
@@ -160,7 +168,7 @@ class Replayed:
     def run(self, trial: Trial) -> None:
         """Draw it from the recorded blocks: trials of one block come from one block."""
         is_search = trial.scenario == self.scenarios[0].name
-        pool = self.search if is_search else self.fresh
+        pool = self.lots.search if is_search else self.lots.fresh
         blocks = [b for b in pool if b in self.grid.trials[trial.cell.id]]
         seen = self.grid.trials[trial.cell.id][blocks[trial.block % len(blocks)]]
         metrics = {name: float(seen[name]) for name in KEPT if name in seen}
@@ -184,18 +192,17 @@ class Outcome:
     violated: bool
 
 
-def dealt(grid: Grid, rng: random.Random) -> tuple[list[int], list[int], list[int]]:
-    """The blocks in three lots: of a search, of its confirmation, and the half that values."""
+def dealt(grid: Grid, seed: int) -> Lots:
+    """The blocks of a grid, shuffled."""
     blocks = sorted({b for by_block in grid.trials.values() for b in by_block})
-    rng.shuffle(blocks)
-    half = len(blocks) // 2
-    return blocks[: half // 2], blocks[half // 2 : half], blocks[half:]
+    random.Random(seed).shuffle(blocks)
+    half = math.ceil(len(blocks) / 2)
+    return Lots(blocks[LEAST_BLOCKS:half], blocks[:LEAST_BLOCKS], blocks[:half], blocks[half:])
 
 
-def replay(grid: Grid, strategy: str, seed: int) -> Outcome:
+def replay(grid: Grid, strategy: str, seed: int, lots: Lots | None = None) -> Outcome:
     """One search with this strategy (as `celery-bench tune` would do it)."""
-    rng = random.Random(seed)
-    search, fresh, value = dealt(grid, rng)
+    lots = lots or dealt(grid, seed)
     condition = [grid.kind.condition] if grid.kind.condition else []
     default = grid.find({"workers.pool": "prefork", "workers.concurrency": 2})
     asked: dict[str, Any] = {
@@ -203,7 +210,7 @@ def replay(grid: Grid, strategy: str, seed: int) -> Outcome:
         "budget": grid.seconds * SHARE, "candidates": [c.id for c in grid.cells], "default": default,
     }  # fmt: skip
     scenario = Scenario(name="s", question="?", metric="throughput", repeats=1, cells=grid.cells)
-    world = Replayed(grid, {"tune": asked, "seed": seed}, (scenario,), search, fresh, rng)
+    world = Replayed(grid, {"tune": asked, "seed": seed}, (scenario,), lots)
     run = cast("Run", world)
     tuning = Tuning(
         run, goal=tuned.goal_of(run), candidates=asked["candidates"], default=default, name=strategy,
@@ -214,29 +221,22 @@ def replay(grid: Grid, strategy: str, seed: int) -> Outcome:
     found = tuned.of_run(run)
     chosen = found.advised if found.state in (tuned.CONFIRMED, tuned.SEARCHED) else None
     reported = found.estimates[chosen]["throughput"].point if chosen else None
-    return _outcome(grid, chosen or default, [*search, *fresh], value, found.spent, reported)
+    return _outcome(grid, chosen or default, lots, found.spent, reported)
 
 
-def _outcome(
-    grid: Grid,
-    chosen: str,
-    known: Sequence[int],
-    value: Sequence[int],
-    seconds: float,
-    reported: float | None,
-) -> Outcome:
-    worth = grid.mean(chosen, value)
+def _outcome(grid: Grid, chosen: str, lots: Lots, seconds: float, reported: float | None) -> Outcome:
+    worth = grid.mean(chosen, lots.value)
     return Outcome(
-        regret=1 - worth / grid.mean(grid.best(known), value),
+        regret=1 - worth / grid.mean(grid.best(lots.naming), lots.value),
         time=seconds / grid.seconds,
         inflation=None if reported is None else reported / worth - 1,
-        violated=not grid.kept(chosen, value),
+        violated=not grid.kept(chosen, lots.value),
     )
 
 
 def fixed(grid: Grid, rule: str, seed: int) -> Outcome:
     """Celery's default, the rule of thumb, one block of the grid, or all of the search's blocks."""
-    search, fresh, value = dealt(grid, random.Random(seed))
+    lots = dealt(grid, seed)
     if rule == "Celery's default":
         chosen, seconds, reported = (
             grid.find({"workers.pool": "prefork", "workers.concurrency": 2}),
@@ -246,14 +246,14 @@ def fixed(grid: Grid, rule: str, seed: int) -> Outcome:
     elif rule == "rule of thumb":
         chosen, seconds, reported = grid.find(grid.kind.thumb), 0.0, None
     else:
-        blocks = search[:1] if rule == "grid once" else search
+        blocks = lots.search[:1] if rule == "grid once" else lots.search
         chosen = grid.best(blocks)
         seconds = len(blocks) * grid.seconds / GRID_BLOCKS
         reported = grid.mean(chosen, blocks)
-    return _outcome(grid, chosen, [*search, *fresh], value, seconds, reported)
+    return _outcome(grid, chosen, lots, seconds, reported)
 
 
-RULES = ("Celery's default", "rule of thumb", "grid once", "grid, 3 blocks")
+RULES = ("Celery's default", "rule of thumb", "grid once", "grid, 5 blocks")
 STRATEGIES = ("auto", "race", "model", "random", "optuna")
 
 
@@ -261,15 +261,19 @@ def table(found: Mapping[str, Sequence[Outcome]]) -> Iterator[str]:
     """A row for each way to choose, over all kinds of work."""
     yield "| way | regret: median | 90th percentile | time of the grid | inflation | violations |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for name, outcomes in found.items():
-        regrets = [o.regret for o in outcomes]
-        told = [o.inflation for o in outcomes if o.inflation is not None]
-        inflation = f"{fmean(told) * 100:+.1f} %" if told else "–"
-        yield (
-            f"| {name} | {median(regrets) * 100:.1f} % | {np.percentile(regrets, 90) * 100:.1f} %"
-            f" | {fmean(o.time for o in outcomes) * 100:.0f} % | {inflation}"
-            f" | {sum(o.violated for o in outcomes)} of {len(outcomes)} |"
-        )
+    yield from (table_row(name, outcomes) for name, outcomes in found.items())
+
+
+def table_row(name: str, outcomes: Sequence[Outcome]) -> str:
+    """Of one way to choose."""
+    regrets = [o.regret for o in outcomes]
+    told = [o.inflation for o in outcomes if o.inflation is not None]
+    inflation = f"{fmean(told) * 100:+.1f} %" if told else "–"
+    return (
+        f"| {name} | {median(regrets) * 100:.1f} % | {np.percentile(regrets, 90) * 100:.1f} %"
+        f" | {fmean(o.time for o in outcomes) * 100:.0f} % | {inflation}"
+        f" | {sum(o.violated for o in outcomes)} of {len(outcomes)} |"
+    )
 
 
 def by_kind(found: Mapping[str, Mapping[str, Sequence[Outcome]]], recorded: Sequence[Grid]) -> Iterator[str]:

@@ -145,6 +145,9 @@ def test_a_larger_host_takes_fewer(call: Call) -> None:
         (("canvas", *ASK), "canvases"),
         (("works", *ASK), "2 workloads"),
         (("one", "--rate", "100/s", "--slo", "p95(response) < 20ms"), "cannot be kept by any number"),
+        (("pools", *ASK, "--host", "memory=30MiB"), "threads: No host is big enough"),
+        (("one", "--rate", "100/s", "--slo", "p999(response) < 2s"), "does not foretell p999(response)"),
+        (("one", "--rate", "1e400/s", *ASK[2:]), "No workers get through 1e400/s"),
         (("one", "--rate", "100/s", "--slo", "p95(respons) < 2s"), "there is no metric"),
         (("one", "--rate", "100/s", "--slo", "throughput < 2/s"), "an SLO limits"),
         (("one", "--rate", "100/s", "--slo", "p95(response) > 2s"), "upper limit"),
@@ -185,7 +188,7 @@ def test_what_cannot_be_verified_here_is_planned_all_the_same(call: Call) -> Non
 def test_the_others_are_told_with_their_memory(call: Call) -> None:
     text = " ".join(call("pools", *ASK, "--burst", "3x for 10m every 1h").output.split())
     assert "Also holds: " in text and "It needs " in text
-    assert "Burst 3x for 10 min 0 s every 1 h 0 min (300/s)" in text
+    assert "Burst 3x for 10 min every 1 h (300/s)" in text
 
 
 def test_prediction_and_measurement_stand_side_by_side(results: Path) -> None:

@@ -80,6 +80,8 @@ def test_conditions_that_nobody_keeps_have_their_own_exit_code(call: Call) -> No
     assert "No candidate surely keeps memory < 1MiB" in done.stdout
     assert "Nearest is" in done.stdout
     assert "beyond the limit" in done.stdout
+    shown = json.loads(call("show", "--json").stdout)
+    assert not any(row["on_front"] for row in shown["tried"]), "what keeps no condition is no choice"
 
 
 def test_the_space_may_be_set_on_the_command_line(call: Call) -> None:
@@ -95,6 +97,29 @@ def test_few_of_many_that_were_tried_are_not_all(call: Call, monkeypatch: pytest
     monkeypatch.most = 2  # type: ignore[attr-defined]
     done = call("tune", "s.yaml", "--subject-to", "memory < 1MiB")
     assert "None of the 2 candidates that were tried, of 5, surely keeps memory < 1MiB" in done.stdout
+
+
+def test_a_confirmation_that_was_stopped_says_so_and_counts_its_trials(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = json.loads(call("tune", "s.yaml", "--json", "--seed", "1").stdout)
+    searched = sum(row["trials"] for row in whole["tried"])
+    monkeypatch.most = searched + 5  # type: ignore[attr-defined]
+    done = call("tune", "s.yaml", "--json", "--seed", "1")
+    assert done.exit_code == errors.EXIT_INTERRUPTED, done.output
+    found = json.loads(done.stdout)
+    assert found["fresh_blocks"] == 1 < whole["fresh_blocks"]
+    trials = found["advised"]["metrics"]["throughput"]["trials"]
+    assert f"in {trials} fresh trial" in found["headline"]
+    assert "The confirmation was stopped before its 3 blocks" in call("show").stdout
+
+
+def test_what_the_search_decides_by_stands_beside_what_it_saw(call: Call) -> None:
+    done = call("tune", "s.yaml", "--json", "--seed", "1")
+    rows = json.loads(done.stdout)["tried"]
+    expected = [row["expected"] for row in rows]
+    assert expected == sorted(expected, reverse=True)
+    assert all(row["expected"] == pytest.approx(row["value"], rel=0.2) for row in rows)
 
 
 def test_what_was_stopped_is_kept_told_and_gone_on_with(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+import numpy as np
 import pytest
 
 PERF = Path(__file__).parents[1] / "perf"
@@ -15,11 +16,21 @@ SEEDS = range(2)
 
 
 @pytest.fixture(scope="module")
-def decide() -> Iterator[Any]:
-    """The module that replays; those beside it are its own imports."""
+def perf() -> Iterator[None]:
+    """The modules that replay can be imported; those beside them are their own imports."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(PERF)
-        yield importlib.import_module("decide")
+        yield
+
+
+@pytest.fixture(scope="module")
+def decide(perf: None) -> Any:
+    return importlib.import_module("decide")
+
+
+@pytest.fixture(scope="module")
+def known(perf: None) -> Any:
+    return importlib.import_module("known")
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +56,12 @@ def test_a_search_loses_less_than_the_rules_people_go_by(decide: Any, grids: Any
     told = [found.inflation for found in ours if found.inflation is not None]
     assert len(told) > len(ours) / 2
     assert abs(median(told)) < 0.05, "what is reported comes from other trials than the search's"
+
+
+def test_where_the_truth_is_known_and_the_hour_quiet_a_search_loses_next_to_nothing(
+    known: Any, grids: Any
+) -> None:
+    found = [known.replay(grid, "auto", 0.03, seed=1) for grid in grids]
+    assert np.percentile([o.regret for o in found], 90) <= 0.05
+    assert abs(fmean(o.inflation for o in found)) <= 0.02
+    assert not any(o.violated for o in found)
