@@ -20,6 +20,13 @@ FOR_EVER = 1e9
 """Seconds, for what never ends."""
 
 
+def dots(found: Told) -> list[tuple[float, float]]:
+    """What was measured with this layout: rate (1/s) and the SLO's metric (s)."""
+    metric = found.ask.slo.metric
+    seen = [(rate, metrics[metric]) for rate, metrics in found.best.measured if metric in metrics]
+    return seen + [(found.ask.rate, one.measured.point) for one in found.verified if one.metric == metric]
+
+
 def curve(found: Told) -> "Figure":
     """The SLO's metric against the rate: the plan's curve, its wanted rate with the interval, the knee, the
     limit, and what was measured with this layout.
@@ -31,20 +38,19 @@ def curve(found: Told) -> "Figure":
     points = [p for p in plan.curve.points if p.keeps_up]
     band = _band(axes, found, colour)
     axes.plot([p.rate for p in points], [p.metrics[metric] for p in points], color=colour, lw=1.8)
-    dots = [(rate, metrics[metric]) for rate, metrics in plan.measured if metric in metrics]
-    dots += [(ask.rate, one.measured.point) for one in found.verified if one.metric == metric]
-    if dots:
-        xs, ys = zip(*dots, strict=True)
+    seen = dots(found)
+    if seen:
+        xs, ys = zip(*seen, strict=True)
         axes.plot(xs, ys, "o", ms=5, color=palette.INK, mfc=palette.PAPER, mew=1.3, zorder=4)
     _planned(axes, found, colour)
     axes.axvline(plan.curve.knee, color=palette.FAINT, lw=1, linestyle=(0, (1, 2)))
     axes.axhline(ask.slo.limit, color=palette.INK, lw=1, linestyle=(0, (4, 2)))
-    _axes(axes, found, [ask.slo.limit, *(p.metrics[metric] for p in points), *(y for _, y in dots)])
+    _axes(axes, found, [ask.slo.limit, *(p.metrics[metric] for p in points), *(y for _, y in seen)])
     handles = [
         sheet.handle("predicted", color=colour, lw=1.8),
         *([sheet.patch("on a slower or faster host", color=colour, alpha=BAND, lw=0)] if band else []),
         sheet.handle("one more trial at the wanted rate, 95 %", marker="o", ms=6, color=colour),
-        *([sheet.handle("measured", marker="o", ms=5, color=palette.INK, mfc=palette.PAPER)] if dots else []),
+        *([sheet.handle("measured", marker="o", ms=5, color=palette.INK, mfc=palette.PAPER)] if seen else []),
         sheet.handle(
             f"the knee, {units.format_rate(plan.curve.knee)}",
             color=palette.FAINT,

@@ -18,6 +18,10 @@ def write(found: Told, reports_root: Path) -> Path:
 
 def _fill(found: Told, path: Path) -> None:
     metric = labels.metric_text(found.ask.slo.metric)
+    dots = (
+        " Hollow dots were measured with just these workers (trials at one rate, and steps of a search that"
+        " were held); where they lie off the line, trust them."
+    )
     charts = [
         Chart(
             name="rate",
@@ -25,9 +29,8 @@ def _fill(found: Told, path: Path) -> None:
             caption="What the planned workers are expected to do as the rate rises to all they get through."
             " Left of the knee more rate costs little time, right of it much. The band is the same line where"
             " everything is as much slower or faster as the ends of its capacity's interval; the bar is where"
-            " one more trial at the wanted rate is expected, 19 times of 20. Hollow dots were"
-            " measured with just these workers (trials at one rate, and steps of a search that were held);"
-            " where they lie off the line, trust them.",
+            " one more trial at the wanted rate is expected, 19 times of 20."
+            f"{dots if draw_plan.dots(found) else ''}",
             figure=lambda: draw_plan.curve(found),
         ),
         Chart(

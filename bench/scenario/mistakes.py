@@ -43,8 +43,13 @@ class PathError(ValueError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known word, or all of them where none is near."""
+    """A sentence that names the nearest known word, those that it begins (``p99``: ``p99(response)``), or all
+    of them where none is near.
+    """
     names = list(known)
+    longer = [name for name in names if name.lower().startswith(f"{word.lower()}(")]
+    if longer:
+        return f"Say of what: {one_of(longer)}."
     lower = {name.lower(): name for name in names}
     near = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
     if near:
