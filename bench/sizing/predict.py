@@ -29,9 +29,11 @@ RESAMPLES = 40
 """Models from resampled trials: their spread is known to 1/√(2·40), a ninth."""
 CONFIDENCE = 0.95
 MODEL_ERROR = 0.1
-"""Of the model itself, as a standard deviation of the logarithm of all times: throughput at 1.5 and 2 times
-the trained concurrency was off by that much (docs/performance.md), however well equal trials agreed.
+"""Of the model itself, as a standard deviation of the logarithm of all times: response times at 1.5 and 2
+times the trained concurrency were off by that much (docs/performance.md), however well equal trials agreed.
 """
+CAPACITY_ERROR = 0.07
+"""The same of the throughput of full slots."""
 POISSON, CONSTANT = "poisson", "constant"
 
 
@@ -166,7 +168,8 @@ def _metrics(course: Course, settled: slice) -> dict[str, float]:
 class Resampled:
     """Models of resampled trials, and by how much one more trial and the model itself may be ``off``, as a
     factor of all times.
-    ``scatter``: standard deviation of the logarithm of a flood's throughput among trials of a cell.
+    ``scatter``: standard deviation of the logarithm of a flood's throughput among trials of a cell; of the
+    mean service time where no cell was flooded twice.
     ``widen``: half-width of the interval in standard deviations; None: too few trials.
     """
 
@@ -196,10 +199,11 @@ def resampled(
     rates, of_rates = _left(flooded)
     rng = np.random.default_rng([seed, 3])
     off = math.sqrt(len(left) / free) * rng.choice(left, times) + rng.normal(0.0, MODEL_ERROR, times)
+    differ, of_them = (rates, of_rates) if of_rates else (left, free)
     return Resampled(
         models=tuple(fit(family, cores, rng, floods=floods) for _ in range(times)),
         off=tuple(np.exp(off).tolist()),
-        scatter=math.sqrt(sum(x * x for x in rates) / of_rates) if of_rates else 0.0,
+        scatter=math.sqrt(sum(x * x for x in differ) / of_them),
         widen=float(special.stdtrit(free, 0.5 + CONFIDENCE / 2)),
     )
 
@@ -237,18 +241,19 @@ def with_interval(
 def capacity_within(
     model: Model, again: Resampled, layout: Layout, cores: float
 ) -> tuple[float, float] | None:
-    """The ends within which the throughput (1/s) of one more flood is expected: as above, and as much as
-    floods on the same workers differed (what they happen to draw, how they end).
+    """The ends within which the throughput (1/s) of one more flood is expected: from the spread over
+    resampled models, by how much floods on the same workers differed, and the model's own error.
     """
     if again.widen is None:
         return None
-    others = zip(again.models, again.off, strict=True)
-    limits = [capacity(_scaled(other, off), layout, cores) for other, off in others]
-    return _within(capacity(model, layout, cores), limits, again.widen, again.scatter)
+    limits = [capacity(other, layout, cores) for other in again.models]
+    alone = math.hypot(again.scatter, CAPACITY_ERROR)
+    return _within(capacity(model, layout, cores), limits, again.widen, alone)
 
 
-def _within(value: float, others: Sequence[float], widen: float, scatter: float = 0.0) -> tuple[float, float]:
-    half = widen * math.hypot(float(np.std(np.log(others), ddof=1)), scatter)
+def _within(value: float, others: Sequence[float], widen: float, alone: float = 0.0) -> tuple[float, float]:
+    """``alone``: of one more trial, where the ``others`` do not have that."""
+    half = widen * math.hypot(float(np.std(np.log(others), ddof=1)), alone)
     return value * math.exp(-half), value * math.exp(half)
 
 

@@ -148,7 +148,7 @@ def test_the_capacity_has_an_interval_too(family: Family, found: plan.Plan) -> N
     assert found.capacity_range is not None
     low, high = found.capacity_range
     assert low < found.capacity < high
-    speeds = np.exp(np.random.default_rng(9).normal(0, np.hypot(0.02, predict.MODEL_ERROR), 20))
+    speeds = np.exp(np.random.default_rng(9).normal(0, np.hypot(0.02, predict.CAPACITY_ERROR), 20))
     true = [predict.capacity(predict._scaled(TRUE, speed), found.layout, 4) for speed in speeds]
     assert sum(low <= value <= high for value in true) >= 17
     floods = [
