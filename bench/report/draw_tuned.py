@@ -91,7 +91,7 @@ def _front_panel(axes: "Axes", found: Tuned, metric: str, *, named: bool) -> Non
     if metric == "memory":
         axes.xaxis.set_major_locator(MultipleLocator(_round_size(most)))
     _goal_axis(axes.yaxis, found)
-    axes.set_ylim(0, ROOM * max(each.value for each in found.shown))
+    axes.set_ylim(0, ROOM * max(each.value for each in found.shown) or 1.0)
     axes.grid(visible=True)
 
 
@@ -141,7 +141,7 @@ def path_figure(found: Tuned) -> "Figure":
     axes.set_ylabel(tuned_words.better_text(found))
     sheet.whole_numbers(axes.xaxis)
     _goal_axis(axes.yaxis, found)
-    axes.set_ylim(0, ROOM * max((step.value for step in found.steps if step.value is not None), default=1.0))
+    axes.set_ylim(0, ROOM * max((step.value or 0.0 for step in found.steps), default=0.0) or 1.0)
     axes.set_xlim(0.5, len(found.steps) + 0.5)
     axes.grid(visible=True, axis="y")
     pools = dict.fromkeys(_pool(found, step.cell) for step in found.steps)

@@ -217,9 +217,11 @@ def _shown(goal: Goal, found: Sequence[TrialResult], belief: Belief) -> tuple[Sh
         shared = set.intersection(*(set(r.metrics) for r in results))
         metrics = {name: fmean(r.metrics[name] for r in results) for name in shared}
         at = belief.cells.index(cell)
+        score, value = float(belief.mean[at]), fmean(numbers)
         rows.append(
-            {"cell": cell, "tries": len(results), "value": fmean(numbers), "metrics": metrics,
-             "expected": goal.value(float(belief.mean[at])), "chance": float(belief.chance[at])}
+            {"cell": cell, "tries": len(results), "value": value, "metrics": metrics,
+             "expected": goal.value(score) if math.isfinite(score) else value,
+             "chance": float(belief.chance[at])}
         )  # fmt: skip
     latency = next((m for m in FRONT[:2] if rows and all(m in row["metrics"] for row in rows)), None)
     against = [m for m in (latency, "memory") if m and all(m in row["metrics"] for row in rows)]

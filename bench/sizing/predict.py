@@ -32,8 +32,8 @@ MODEL_ERROR = 0.1
 """Of the model itself, as a standard deviation of the logarithm of all times: response times at 1.5 and 2
 times the trained concurrency were off by that much (docs/performance.md), however well equal trials agreed.
 """
-CAPACITY_ERROR = 0.07
-"""The same of the throughput of full slots."""
+CAPACITY_ERROR = 0.09
+"""The same of the throughput of full slots, by two sittings of 11 layouts each."""
 POISSON, CONSTANT = "poisson", "constant"
 
 
