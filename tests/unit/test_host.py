@@ -13,7 +13,6 @@ from bench.run import cgroup, host, neighbours
 from bench.run.host import Reading
 from bench.run.neighbours import Process, Usage
 
-
 SPINNING = "import time; end = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
 """Ends by itself: a test that was killed must not leave it."""
 
