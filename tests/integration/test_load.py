@@ -61,7 +61,7 @@ def test_a_burst_waits_and_what_is_before_it_does_not(bench: Any, sleep: Any, fr
 
 
 def test_a_stopped_loader_shows_in_the_response_and_loses_no_task(bench: Any, fresh: Any) -> None:
-    """Stopped for 1 s of 4 s at 150/s: a quarter of all tasks come late, by half a second in the mean. A slow
+    """Stopped for 1 s of 6 s at 200/s: a sixth of all tasks come late, by half a second in the mean. A slow
     host, too, gets through what heaped up before half of all tasks have waited for it.
     """
 
@@ -79,12 +79,12 @@ def test_a_stopped_loader_shows_in_the_response_and_loses_no_task(bench: Any, fr
             time.sleep(1.0)
             os.kill(pid, signal.SIGCONT)
 
-        result, _ = bench.measure("noop", rate=150.0, duration=4.0, on_tick=on_tick)
+        result, _ = bench.measure("noop", rate=200.0, duration=6.0, on_tick=on_tick)
         stopper[0].join()
         assert result.ok, result.reason
-        assert result.counts["published"] == 600
+        assert result.counts["published"] == 1200
         assert 0.9 <= result.metrics["p99(response)"] <= 1.5
-        assert result.metrics["p90(response)"] >= 0.6, "as many as were due while it stood still"
+        assert result.metrics["p90(response)"] >= 0.4, "as many as were due while it stood still"
         assert result.metrics["p50(response)"] < 0.1
 
     fresh(check)
