@@ -160,6 +160,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
             "service": law.one, "sigma": law.sigma, "kappa": law.kappa, "consumer": fitted.consumer_s,
             "dispatch": fitted.dispatch_s, "cpu_in_slot": fitted.work_s, "cpu_per_task": fitted.total_s,
             "memory_per_node": fitted.node_bytes, "memory_per_slot": fitted.slot_bytes,
+            "usable_cores": fitted.usable,
         },
         "doubts": [{"kind": d.kind, "text": d.text, "advice": d.advice} for d in plan.doubts],
     }  # fmt: skip

@@ -199,7 +199,8 @@ def _fewest_nodes(model: Model, ask: Ask, concurrency: int) -> int:
 def _fewest_hosts(model: Model, ask: Ask, concurrency: int, room: int) -> int:
     """What the nodes, and what all computing, need at least."""
     nodes = ask.nodes or _fewest_nodes(model, ask, concurrency)
-    return max(1, math.ceil(ask.held * model.total_s / ask.host.cores), math.ceil(nodes / room))
+    computing = ask.held * model.total_s / (ask.host.cores * model.usable)
+    return max(1, math.ceil(computing), math.ceil(nodes / room))
 
 
 def _on(model: Model, ask: Ask, least: Layout, most: int) -> Layout | None:

@@ -5,7 +5,8 @@ slots slow each other down.
 
 with b busy slots. ``cores`` is known before anything is fitted: what tasks compute, as measured, on the cores
 there are (``theory.sharing``), and never less than what the cores get through with everything else a task
-makes them do. What is left is fitted by the bounded Universal Scalability Law (``scaling``).
+makes them do. What is left is fitted by the bounded Universal Scalability Law (``scaling``). Cores never get
+full: how much of them a flood used that asked for more than there are is all that others can use.
 """
 
 import math
@@ -34,6 +35,9 @@ APART = 1.3
 """How many times more busy slots there must have been in one cell than in another to tell what slots cost
 each other: closer, noise of a few percent would be taken for contention and multiplied."""
 
+PLENTY = 1.5
+"""Times the cores that the slots of a flood ask for, from where on it shows how full the cores get."""
+
 KNOTS = 48
 """Numbers of busy slots at which the cores are looked at; between them the slowdown is nearly a line."""
 
@@ -45,7 +49,7 @@ class Model:
     cores, ``total_s`` of everything on the host, ``broker_s`` of the broker alone; ``loader_s`` of the
     loader, which shares the cores where it is measured and nowhere else, is in neither. ``node_bytes`` and
     ``slot_bytes`` are None without a measurement. ``widest``: most slots of a domain that were measured, on
-    ``cores``.
+    ``cores``. ``usable``: the share of a domain's cores that it gets through with; 1 where no flood shows it.
     """
 
     services: Floats
@@ -63,13 +67,14 @@ class Model:
     late: bool
     cores: float
     widest: int
+    usable: float = 1.0
 
     def slowdown(self, busy: int, cores: float) -> Floats:
         """By how much a task takes longer than alone with 0, 1 … ``busy`` slots busy, of a host with so many
         cores (of a node there, where its tasks share one lock).
         """
         at = np.unique(np.geomspace(1, max(1, busy), KNOTS).round())
-        cores = 1.0 if self.by_node else cores
+        cores = self.usable * (1.0 if self.by_node else cores)
         crowd = _cores(at, self.law.one + self.dispatch_s, self.work_s, self.domain_s, cores)
         law = np.array([self.law.inflation(b) for b in at])
         every = np.interp(np.arange(busy + 1), at, crowd * law)
@@ -116,7 +121,9 @@ def fit(
     service = [_mean([float(s.services.mean()) for s in group]) for group in groups]
     beside = [0.0 if gil else _mean([s.broker_s + s.loader_s for s in group]) for group in groups]
     domain = np.array([_spent(group) for group in groups]) + beside
-    law = _law(busy, service, work, domain, 1.0 if gil else cores)
+    shared = 1.0 if gil else cores
+    usable = _usable(groups, domain, min(service), shared, by_node=gil)
+    law = _law(busy, service, work, domain, shared * usable)
     node_bytes, slot_bytes = _memory(groups)
     gaps = [_mean(own) for group in groups if (own := [s.gap_s for s in group if s.gap_s is not None])]
     return Model(
@@ -135,6 +142,7 @@ def fit(
         late=family.setup.delivery.acks == "late" or family.setup.fleet[0].disable_prefetch,
         cores=cores,
         widest=max(family.widths),
+        usable=usable,
     )
 
 
@@ -197,20 +205,44 @@ def _cores(busy: Floats, one: float, work: float, domain: Floats | float, cores:
     the same for all numbers of ``busy`` slots or one for each (asymptotic bounds: Denning and Buzen,
     *Computing Surveys* 10, 1978).
     """
+    return np.asarray(np.maximum(_meeting(busy, one, work, cores), busy * domain / cores / one))
+
+
+def _meeting(busy: Floats, one: float, work: float, cores: float) -> Floats:
+    """The first half of ``_cores``: others that compute."""
     work = min(work, one)
     meets = [theory.sharing(math.ceil(b), work, one - work, cores) / one for b in busy]
     floors = [theory.sharing(max(1, math.floor(b)), work, one - work, cores) / one for b in busy]
     shares = busy - np.floor(busy)
     between = np.array(floors) * (1 - shares) + np.array(meets) * shares
-    return np.asarray(np.maximum(between, busy * domain / cores / one).clip(min=1.0))
+    return np.asarray(between.clip(min=1.0))
+
+
+def _usable(
+    groups: Sequence[Sequence[Sample]], domain: Floats, one: float, cores: float, *, by_node: bool
+) -> float:
+    """The largest share of its ``cores`` that a domain used in a flood whose slots, with tasks of ``one``
+    second, asked for ``PLENTY`` of them; 1 where none did.
+    """
+    shares = []
+    for group, spent in zip(groups, domain, strict=True):
+        domains = group[0].nodes if by_node else 1
+        floods = [s.metrics["throughput"] for s in group if s.flood and "throughput" in s.metrics]
+        if floods and group[0].slots / domains * spent / one >= PLENTY * cores:
+            shares.append(float(_mean(floods) / domains * spent / cores))
+    return min(1.0, max(shares, default=1.0))
 
 
 def _law(busy: Sequence[float], service: Sequence[float], work: float, domain: Floats, cores: float) -> Usl:
-    """The law of what services are longer by than the cores explain."""
+    """The law of what services are longer by than the cores explain. What full cores make of a task may be
+    more than it took, as not all that it makes them do is done in its slot; such a cell says nothing.
+    """
     at, took = np.array(busy), np.array(service)
     one = float(took.min())
     for _ in range(ROUNDS):
+        full = at * domain / cores > one * _meeting(at, one, work, cores)
         left = took / _cores(at, one, work, domain, cores)
+        left = np.where(full, np.maximum(left, one), left)
         if at.max() < APART * at.min():
             law = Usl(one=float(np.exp(np.log(left).mean())), sigma=0.0, kappa=0.0)
         else:

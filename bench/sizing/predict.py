@@ -107,7 +107,7 @@ def capacity(model: Model, layout: Layout, cores: float) -> float:
     return min(
         best * layout.nodes * layout.concurrency / own.widest,
         layout.nodes / model.consumer_s if model.consumer_s else math.inf,
-        layout.hosts * cores / model.total_s if model.total_s else math.inf,
+        layout.hosts * cores * model.usable / model.total_s if model.total_s else math.inf,
     )
 
 

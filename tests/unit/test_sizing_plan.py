@@ -290,6 +290,35 @@ def test_slots_that_were_hardly_busy_tell_nothing_of_contention() -> None:
     assert (fit(family, 4).law.sigma, fit(family, 4).law.kappa) == (0.0, 0.0)
 
 
+COMPUTING = replace(
+    TRUE, services=np.random.default_rng(1).lognormal(math.log(0.004), 0.1, 4000), work_s=0.004,
+    law=Usl(one=0.004 * math.exp(0.005), sigma=0.0, kappa=0.0), domain_s=0.0048, total_s=0.0048, cores=2,
+    usable=0.9,
+)  # fmt: skip
+"""Processes that compute, on two cores that never get fuller than nine tenths."""
+
+
+def flooded(model: Model, concurrency: int, number: int) -> Sample:
+    """A flood that knows its throughput."""
+    sample = trial(model, concurrency, number)
+    layout = Layout(nodes=1, concurrency=concurrency, prefetch=1)
+    rate = predict.capacity(model.beside_loader(), layout, model.cores)
+    return replace(sample, flood=True, metrics={"throughput": rate})
+
+
+def test_cores_get_as_full_as_they_got_in_a_flood_that_asked_for_more() -> None:
+    layout = Layout(nodes=1, concurrency=8, prefetch=1)
+    samples = [flooded(COMPUTING, c, n) for c in (1, 2, 4) for n in range(4)]
+    full = fit(replace(made(trials=1), samples=tuple(samples)), 2)
+    assert full.usable == pytest.approx(0.9, abs=0.03)
+    assert full.law.one == pytest.approx(COMPUTING.law.one, rel=0.05), "full cores do not make a task shorter"
+    assert predict.capacity(full, layout, 2) == pytest.approx(
+        predict.capacity(COMPUTING, layout, 2), rel=0.05
+    )
+    few = fit(replace(made(trials=1), samples=tuple(s for s in samples if s.concurrency < 4)), 2)
+    assert few.usable == 1.0, "two processes do not ask for more than two cores"
+
+
 def test_a_model_that_its_own_floods_disprove_says_so(family: Family) -> None:
     layout = Layout(nodes=1, concurrency=16, prefetch=1)
     true = predict.capacity(TRUE, layout, 4)
