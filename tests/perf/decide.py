@@ -1,4 +1,5 @@
-"""Tuners replayed on the recorded grids of docs/perf-decide.jsonl: regret, time, inflation, violations.
+"""Tuners replayed on recorded grids: regret, time, inflation, violations. Judged on
+docs/perf-decide.jsonl, and once more on what a noisier host gave (docs/perf-decide-noisy.jsonl).
 
 One half of the blocks of a grid names the best cell, the other half values it and what was chosen. Of the
 first half three blocks give the fresh trials of a confirmation, and a search may draw from the others. How
@@ -15,12 +16,13 @@ import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any, NamedTuple, cast
 
 import click
 import numpy as np
-from grids import KEPT, KINDS, RAW, Kind
+from grids import KEPT, KINDS, NOISY, RAW, Kind
 from report import PAGE, between
 
 from bench import grammar
@@ -92,9 +94,9 @@ class Grid:
         return min(same, key=lambda c: abs(float(c.settings["workers.concurrency"]) - wanted)).id
 
 
-def grids() -> list[Grid]:
-    """All that were recorded."""
-    lines = [json.loads(line) for line in RAW.read_text(encoding="utf-8").splitlines()]
+def grids(file: Path = RAW) -> list[Grid]:
+    """All that were recorded there."""
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     found = []
     for kind in KINDS:
         mine = [line for line in lines if line["kind"] == kind.name]
@@ -235,7 +237,7 @@ def _outcome(grid: Grid, chosen: str, lots: Lots, seconds: float, reported: floa
 
 
 def fixed(grid: Grid, rule: str, seed: int) -> Outcome:
-    """Celery's default, the rule of thumb, one block of the grid, or all of the search's blocks."""
+    """Celery's default, the rule of thumb, one block of the grid, or all that a search draws from."""
     lots = dealt(grid, seed)
     if rule == "Celery's default":
         chosen, seconds, reported = (
@@ -253,7 +255,7 @@ def fixed(grid: Grid, rule: str, seed: int) -> Outcome:
     return _outcome(grid, chosen, lots, seconds, reported)
 
 
-RULES = ("Celery's default", "rule of thumb", "grid once", "grid, 5 blocks")
+RULES = ("Celery's default", "rule of thumb", "grid once", "whole grid")
 STRATEGIES = ("auto", "race", "model", "random", "optuna")
 
 
@@ -296,7 +298,13 @@ def by_kind(found: Mapping[str, Mapping[str, Sequence[Outcome]]], recorded: Sequ
 def main(words: Sequence[str]) -> None:
     """Replay everything and write the tables; a number: how many replays of each."""
     replays = next((int(word) for word in words if word.isdecimal()), REPLAYS)
-    recorded = grids()
+    for name, file in (("tuner", RAW), ("noisy", NOISY)):
+        text = "\n".join(_tables(grids(file), replays))
+        click.echo(text)
+        PAGE.write_text(between(PAGE.read_text(), name, text))
+
+
+def _tables(recorded: Sequence[Grid], replays: int) -> Iterator[str]:
     found: dict[str, dict[str, list[Outcome]]] = {}
     for grid in recorded:
         ways = found.setdefault(grid.kind.name, {})
@@ -307,9 +315,7 @@ def main(words: Sequence[str]) -> None:
                 f"{grid.kind.name}, {strategy}: {median(o.regret for o in ways[strategy]) * 100:.1f} %"
             )
     every = {way: [o for ways in found.values() for o in ways[way]] for way in (*RULES, *STRATEGIES)}
-    text = "\n".join([*table(every), "", *by_kind(found, recorded)])
-    click.echo(text)
-    PAGE.write_text(between(PAGE.read_text(), "tuner", text))
+    yield from (*table(every), "", *by_kind(found, recorded))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from bench.run.process import die_with_parent
 from bench.scenario import tune_keys
 
 RAW = PAGE.with_name("perf-decide.jsonl")
+NOISY = PAGE.with_name("perf-decide-noisy.jsonl")
+"""What was recorded before, on a host that drifted."""
 HOME = PAGE.parents[1] / "results" / "perf-decide"
 COMMAND = str(Path(sys.executable).with_name("celery-bench"))
 BLOCKS = 9

@@ -1,9 +1,9 @@
 """Tuners on grids whose truth is known: the same searches as in decide.py, where nothing is left to chance
 but the trials themselves.
 
-What a cell is worth is what all recorded blocks say of it (docs/perf-decide.jsonl); a trial gives that, times
-noise of a chosen size (lognormal, independent). So regret is what a search loses, and none of it is the error
-of the blocks that value it, and one sees up to which noise the targets are met.
+What a cell is worth is what fifteen recorded blocks say of it (docs/perf-decide-noisy.jsonl); a trial gives
+that, times noise of a chosen size (lognormal, independent). So regret is what a search loses, and none of it
+is the error of the blocks that value it, and one sees up to which noise the targets are met.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ import click
 import numpy as np
 from decide import REPLAYS, Grid, Lots, Outcome, grids, table_row
 from decide import replay as replayed
-from grids import KEPT
+from grids import KEPT, NOISY
 from report import PAGE, between
 
 NOISES = (0.03, 0.05, 0.08, 0.11)
@@ -55,7 +55,7 @@ def table(found: Mapping[tuple[float, str], Sequence[Outcome]]) -> Iterator[str]
 
 def main() -> None:
     """Every strategy at every noise; writes the table."""
-    recorded = grids()
+    recorded = grids(NOISY)
     found = {}
     for noise in NOISES:
         for strategy in STRATEGIES:

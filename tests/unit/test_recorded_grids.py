@@ -1,5 +1,6 @@
-"""Searches replayed on grids that real workers were measured for (docs/perf-decide.jsonl): a few of the
-replays of ``make perf-decide``, whose table stands in docs/performance.md.
+"""Searches replayed on grids that real workers were measured for (docs/perf-decide.jsonl, and of a noisier
+host docs/perf-decide-noisy.jsonl): a few of the replays of ``make perf-decide``, whose tables stand in
+docs/performance.md.
 """
 
 import importlib
@@ -33,9 +34,9 @@ def known(perf: None) -> Any:
     return importlib.import_module("known")
 
 
-@pytest.fixture(scope="module")
-def grids(decide: Any) -> Any:
-    return decide.grids()
+@pytest.fixture(scope="module", params=["RAW", "NOISY"])
+def grids(decide: Any, request: pytest.FixtureRequest) -> Any:
+    return decide.grids(getattr(decide, request.param))
 
 
 def test_every_candidate_was_recorded_in_five_blocks_at_least(grids: Any) -> None:
