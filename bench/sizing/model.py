@@ -36,7 +36,7 @@ APART = 1.3
 each other: closer, noise of a few percent would be taken for contention and multiplied."""
 
 PLENTY = 1.5
-"""Times the cores that the slots of a flood ask for, from where on it shows how full the cores get."""
+"""Times its cores that a flood asks for, from where on it shows how full the cores get."""
 
 KNOTS = 48
 """Numbers of busy slots at which the cores are looked at; between them the slowdown is nearly a line."""
@@ -122,7 +122,7 @@ def fit(
     beside = [0.0 if gil else _mean([s.broker_s + s.loader_s for s in group]) for group in groups]
     domain = np.array([_spent(group) for group in groups]) + beside
     shared = 1.0 if gil else cores
-    usable = _usable(groups, domain, min(service), shared, by_node=gil)
+    usable = _usable(groups, domain, min(service), consumer, shared, by_node=gil)
     law = _law(busy, service, work, domain, shared * usable)
     node_bytes, slot_bytes = _memory(groups)
     gaps = [_mean(own) for group in groups if (own := [s.gap_s for s in group if s.gap_s is not None])]
@@ -219,16 +219,23 @@ def _meeting(busy: Floats, one: float, work: float, cores: float) -> Floats:
 
 
 def _usable(
-    groups: Sequence[Sequence[Sample]], domain: Floats, one: float, cores: float, *, by_node: bool
+    groups: Sequence[Sequence[Sample]],
+    domain: Floats,
+    one: float,
+    consumer: float,
+    cores: float,
+    *,
+    by_node: bool,
 ) -> float:
-    """The largest share of its ``cores`` that a domain used in a flood whose slots, with tasks of ``one``
-    second, asked for ``PLENTY`` of them; 1 where none did.
+    """The largest share of its ``cores`` that a domain used in a flood that asked for ``PLENTY`` of them, by
+    what its slots, with tasks of ``one`` second, and its consumers could get through. 1 where none did.
     """
     shares = []
     for group, spent in zip(groups, domain, strict=True):
-        domains = group[0].nodes if by_node else 1
+        nodes, domains = group[0].nodes, group[0].nodes if by_node else 1
         floods = [s.metrics["throughput"] for s in group if s.flood and "throughput" in s.metrics]
-        if floods and group[0].slots / domains * spent / one >= PLENTY * cores:
+        could = min(group[0].slots / one, nodes / consumer if consumer else math.inf) / domains
+        if floods and could * spent >= PLENTY * cores:
             shares.append(float(_mean(floods) / domains * spent / cores))
     return min(1.0, max(shares, default=1.0))
 

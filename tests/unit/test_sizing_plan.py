@@ -319,6 +319,16 @@ def test_cores_get_as_full_as_they_got_in_a_flood_that_asked_for_more() -> None:
     assert few.usable == 1.0, "two processes do not ask for more than two cores"
 
 
+def test_a_flood_that_its_consumer_holds_up_does_not_show_how_full_the_cores_get() -> None:
+    """Tasks of next to nothing: one node fetches 1 430 a second, which is not even one core of four."""
+    tiny = replace(
+        TRUE, services=np.full(4000, 1e-4), law=Usl(one=1e-4, sigma=0.0, kappa=0.0), work_s=1e-4,
+        domain_s=9e-4, total_s=9e-4,
+    )  # fmt: skip
+    samples = [flooded(tiny, c, n) for c in (2, 4, 8) for n in range(4)]
+    assert fit(replace(made(trials=1), samples=tuple(samples)), 4).usable == 1.0
+
+
 def test_a_model_that_its_own_floods_disprove_says_so(family: Family) -> None:
     layout = Layout(nodes=1, concurrency=16, prefetch=1)
     true = predict.capacity(TRUE, layout, 4)
