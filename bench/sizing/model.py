@@ -247,9 +247,8 @@ def _law(busy: Sequence[float], service: Sequence[float], work: float, domain: F
     at, took = np.array(busy), np.array(service)
     one = float(took.min())
     for _ in range(ROUNDS):
-        full = at * domain / cores > one * _meeting(at, one, work, cores)
-        left = took / _cores(at, one, work, domain, cores)
-        left = np.where(full, np.maximum(left, one), left)
+        meeting, full = _meeting(at, one, work, cores), at * domain / cores / one
+        left = np.where(full > meeting, np.maximum(took / full, one), took / meeting)
         if at.max() < APART * at.min():
             law = Usl(one=float(np.exp(np.log(left).mean())), sigma=0.0, kappa=0.0)
         else:
